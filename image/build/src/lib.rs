@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The pipeline from a recipe to a verified image: steps and their keys, the store, the lock, manifest and SBOM.
+//!
+//! The only crate that knows the others. Reading order: [`pipeline`] is the way through, [`plan`] says what of it is
+//! needed, [`store`] keeps what was made.
+
+pub mod cache;
+pub mod diff;
+mod error;
+pub mod host;
+pub mod inspect;
+pub mod inventory;
+pub mod key;
+pub mod lock;
+pub mod manifest;
+mod output;
+pub mod pipeline;
+pub mod plan;
+pub mod progress;
+mod resolve;
+mod sbom;
+pub mod steps;
+pub mod store;
+pub mod tools;
+pub mod verify;
+pub mod workspace;
+
+pub use error::{Error, Kind};

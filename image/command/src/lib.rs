@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// How much of standard error an error message repeats, in bytes.
@@ -183,6 +183,33 @@ impl Cmd {
     /// # Errors
     /// When it cannot be started, or ends with anything but success.
     pub fn output(&self) -> Result<Output, Error> {
+        let mut stdout = Vec::new();
+        let duration = self.drive(|pipe| pipe.read_to_end(&mut stdout).map(drop))?;
+        Ok(Output { stdout, duration })
+    }
+
+    /// Runs the program to its end and hands each line of its standard output to `each` as it comes; standard output
+    /// and standard error go to the log too.
+    ///
+    /// # Errors
+    /// When it cannot be started, or ends with anything but success.
+    pub fn lines(&self, mut each: impl FnMut(&str)) -> Result<(), Error> {
+        self.drive(|pipe| {
+            let mut reader = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while reader.read_until(b'\n', &mut line)? > 0 {
+                let text = String::from_utf8_lossy(&line);
+                tracing::debug!(target: "command", "  {}", text.trim_end());
+                each(text.trim_end());
+                line.clear();
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Starts the program, lets `read` consume its standard output, and waits for its end.
+    fn drive(&self, read: impl FnOnce(&mut ChildStdout) -> std::io::Result<()>) -> Result<Duration, Error> {
         let argv = self.quoted();
         tracing::debug!(target: "command", "$ {argv}");
         let started = Instant::now();
@@ -197,24 +224,22 @@ impl Cmd {
         let stdin = child.stdin.take();
         let mut stdout = child.stdout.take().expect("standard output is a pipe");
         let stderr = child.stderr.take().expect("standard error is a pipe");
-        let (out, tail) = std::thread::scope(|scope| {
+        let (read, stderr) = std::thread::scope(|scope| {
             if let (Some(mut pipe), Some(bytes)) = (stdin, self.stdin.as_deref()) {
                 // A program that does not read its input to the end is judged by its exit status.
                 scope.spawn(move || pipe.write_all(bytes));
             }
             let errors = scope.spawn(move || follow(stderr));
-            let mut out = Vec::new();
-            let read = stdout.read_to_end(&mut out).map(|_| out);
-            (read, errors.join().expect("the reader of standard error does not panic"))
+            (read(&mut stdout), errors.join().expect("the reader of standard error does not panic"))
         });
         let status = child.wait().map_err(|source| Error::Pipe { argv: argv.clone(), source })?;
-        let stdout = out.map_err(|source| Error::Pipe { argv: argv.clone(), source })?;
+        read.map_err(|source| Error::Pipe { argv: argv.clone(), source })?;
         let duration = started.elapsed();
         tracing::debug!(target: "command", "  {status} after {:.2} s: {argv}", duration.as_secs_f32());
         if !status.success() {
-            return Err(Error::Failed { argv, status, duration, stderr: tail });
+            return Err(Error::Failed { argv, status, duration, stderr });
         }
-        Ok(Output { stdout, duration })
+        Ok(duration)
     }
 
     /// Runs the program to its end; standard output and standard error go to the log.
@@ -222,11 +247,7 @@ impl Cmd {
     /// # Errors
     /// When it cannot be started, or ends with anything but success.
     pub fn run(&self) -> Result<(), Error> {
-        let output = self.output()?;
-        for line in output.text().lines() {
-            tracing::debug!(target: "command", "  {line}");
-        }
-        Ok(())
+        self.lines(|_| {})
     }
 }
 

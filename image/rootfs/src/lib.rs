@@ -1,1 +1,38 @@
-//! Placeholder.
+//! Packages to tree: resolving, fetching, unpacking and configuring packages of a Debian-like distribution, and laying
+//! files, artifacts and settings over the result.
+//!
+//! This crate knows trees and packages; it knows no recipe, no disk and no cache policy. apt and dpkg run natively, in a
+//! [`Toolbox`]; only what maintainer scripts call of the tree's own programs is emulated (see [`emulation`]).
+
+pub mod apt;
+mod arch;
+pub mod artifact;
+pub mod bootstrap;
+pub mod chroot;
+pub mod clean;
+pub mod emulation;
+mod error;
+pub mod fetch;
+pub mod files;
+mod mounts;
+pub mod namespace;
+pub mod settings;
+mod toolbox;
+
+pub use arch::Arch;
+pub use emulation::Emulation;
+pub use error::{ArchiveFault, ArchiveFaultKind, Error};
+pub use mounts::OverlayTree;
+pub use toolbox::Toolbox;
+
+use std::path::{Path, PathBuf};
+
+/// The entries of a folder in the order of their names, so that no result depends on the file system's order.
+pub(crate) fn read_dir_sorted(dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = std::fs::read_dir(dir).map_err(|e| Error::io("reading", dir, e))?;
+    let mut paths = entries
+        .map(|entry| entry.map(|e| e.path()).map_err(|e| Error::io("reading", dir, e)))
+        .collect::<Result<Vec<_>, _>>()?;
+    paths.sort();
+    Ok(paths)
+}

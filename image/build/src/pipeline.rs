@@ -1,0 +1,571 @@
+//! The way through: tools, packages, initramfs, files, disk, test.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use helix_recipe::{Distribution, Location, Recipe};
+use helix_rootfs::apt::Archive;
+use helix_rootfs::artifact::{Placement, place};
+use helix_rootfs::bootstrap::{Bootstrap, PackageFile};
+use helix_rootfs::chroot::Chroot;
+use helix_rootfs::fetch::Request;
+use helix_rootfs::files::{Owner, Writer};
+use helix_rootfs::{Arch, Emulation, OverlayTree, bootstrap, clean, emulation, settings};
+
+use crate::error::{Doing, Error};
+use crate::key::Inputs;
+use crate::lock::Resolution;
+use crate::manifest::{Manifest, SCHEMA_VERSION};
+use crate::output::Folder;
+use crate::progress::Progress;
+use crate::resolve::{Answer, LockMode, Question, resolve};
+use crate::steps::{Step, StepInputs, arch_of};
+use crate::store::{Kind, Store};
+use crate::tools::Tools;
+use crate::workspace::Workspace;
+use crate::{inventory, sbom};
+
+/// The keyring of an archive inside the image.
+const KEYRINGS: &str = "/usr/share/keyrings";
+
+/// What to build, and how.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Where things are.
+    pub workspace: Workspace,
+    /// The recipe's name: its file's name without the ending.
+    pub name: String,
+    /// The recipe's file.
+    pub file: PathBuf,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// Whether `--mirror` has named the main archive's mirror.
+    pub mirror_given: bool,
+    /// How the lock is used.
+    pub lock: LockMode,
+    /// Whether only what is in the cache may be used.
+    pub offline: bool,
+    /// The folder of the image.
+    pub output: PathBuf,
+    /// The last step to do.
+    pub until: Step,
+    /// The step after which a shell is wanted.
+    pub break_at: Option<Step>,
+    /// How many threads compress the disk.
+    pub threads: std::num::NonZeroUsize,
+}
+
+/// What a build came to.
+#[derive(Debug)]
+pub enum Built {
+    /// The image is in its folder; `fresh` says whether it was made now.
+    Image {
+        /// Its manifest.
+        manifest: Box<Manifest>,
+        /// Whether it was made now.
+        fresh: bool,
+    },
+    /// The build stopped after this step, as it was told.
+    Stopped(Step),
+}
+
+impl Job {
+    /// The lock beside the recipe.
+    pub fn lock_file(&self) -> PathBuf {
+        self.file.with_extension("lock")
+    }
+
+    /// The name under which the inputs of a step are kept for `plan`.
+    pub(crate) fn last_name(&self, step: Step) -> String {
+        let host = Arch::host().map_or("unknown", Arch::debian_name);
+        match step {
+            Step::Tools => format!("tools-{host}-for-{}", self.recipe.architecture),
+            _ => format!("{}-{}-{step}", self.name, self.recipe.architecture),
+        }
+    }
+}
+
+/// A build under way: the tools are open.
+pub struct Session<'a> {
+    job: &'a Job,
+    store: &'a Store,
+    tools: Tools,
+    work: tempfile::TempDir,
+    progress: &'a dyn Progress,
+}
+
+impl<'a> Session<'a> {
+    /// Opens the tools for `job`. Must run inside the namespace of [`helix_rootfs::namespace`].
+    ///
+    /// # Errors
+    /// When the tools cannot be made.
+    pub fn open(job: &'a Job, store: &'a Store, progress: &'a dyn Progress) -> Result<Self, Error> {
+        let run = store.dir("run");
+        let work = tempfile::Builder::new().prefix("b").tempdir_in(&run).map_err(|e| Error::io("making", &run, e))?;
+        let root = work.path().join("tools");
+        let tools =
+            Tools::open(&job.workspace, store, arch_of(&job.recipe), job.lock, job.offline, &root, progress)?;
+        Ok(Self { job, store, tools, work, progress })
+    }
+
+    /// The tools.
+    pub fn tools(&self) -> &Tools {
+        &self.tools
+    }
+
+    /// Goes all the way to the disk, or to the step that the job names.
+    ///
+    /// # Errors
+    /// Those of the steps. The folder of the image is untouched then.
+    pub fn build(&self) -> Result<Built, Error> {
+        if self.stop_after(Step::Tools)? {
+            return Ok(Built::Stopped(Step::Tools));
+        }
+        let answer = self.resolve()?;
+        let inputs = StepInputs::of(&self.job.recipe, &answer.resolution.digest(), self.tools.key())?;
+        if let Some(manifest) = self.finished(&inputs.disk) {
+            return Ok(Built::Image { manifest: Box::new(manifest), fresh: false });
+        }
+        let artifacts = self.fetch_artifacts()?;
+        let emulation = self.emulation(&answer.resolution)?;
+        let packages = self.packages(&inputs, &answer.resolution, &emulation)?;
+        if self.stop_after_tree(Step::Packages, &packages, &emulation, answer.resolution.epoch)? {
+            return Ok(Built::Stopped(Step::Packages));
+        }
+        let initramfs = self.initramfs(&inputs, &packages, &answer.resolution, &emulation)?;
+        if self.job.until == Step::Initramfs || self.job.break_at == Some(Step::Initramfs) {
+            return Ok(Built::Stopped(Step::Initramfs));
+        }
+        self.image(&inputs, &answer, &packages, &initramfs, &artifacts, &emulation)
+    }
+
+    /// The image in the output folder, if it is what would be built and nobody asks to look into the tree.
+    fn finished(&self, disk: &Inputs) -> Option<Manifest> {
+        if self.job.break_at.is_some() || self.job.until < Step::Disk {
+            return None;
+        }
+        let manifest = Manifest::read(&self.job.output).ok()?;
+        let whole = manifest.artifacts.keys().all(|name| self.job.output.join(name).exists());
+        let size = std::fs::metadata(self.job.output.join("disk.qcow2")).ok()?.len();
+        (manifest.inputs == *disk && whole && size == manifest.size).then_some(manifest)
+    }
+
+    fn resolve(&self) -> Result<Answer, Error> {
+        let recipe = &self.job.recipe;
+        let target = arch_of(recipe);
+        let host = Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
+        let run = |program: &str| self.tools.toolbox().cmd(program);
+        let question = Question {
+            lock: self.job.lock_file(),
+            name: target.debian_name().to_owned(),
+            archives: recipe.archives.iter().map(archive).collect(),
+            debian: recipe.distribution == Distribution::Debian,
+            mirror_given: self.job.mirror_given,
+            packages: recipe.packages.clone(),
+            essential: true,
+            arch: target,
+            twins_for: (host != target).then_some(host),
+            forgive_expiry: false,
+            run: &run,
+        };
+        let answer = resolve(&question, self.store, self.job.lock, self.job.offline, self.progress)?;
+        for line in &answer.differences {
+            tracing::info!("package {line}");
+        }
+        Ok(answer)
+    }
+
+    fn fetch_artifacts(&self) -> Result<Vec<PathBuf>, Error> {
+        let blobs = self.store.blobs(Kind::Blobs, self.job.offline);
+        let requests: Vec<Request> = self
+            .job
+            .recipe
+            .artifacts
+            .iter()
+            .map(|a| Request {
+                url: match &a.url {
+                    Location::Remote(url) => url.clone(),
+                    Location::Local(path) => format!("file:{}", path.path().display()),
+                },
+                sha256: a.sha256.clone(),
+                size: None,
+            })
+            .collect();
+        blobs.fetch(&requests, &|_| ()).map_err(|failures| Error::Fetch { total: requests.len(), failures })?;
+        Ok(requests.iter().map(|r| blobs.path(&r.sha256)).collect())
+    }
+
+    /// Makes programs of the image run here; the twins are part of the cache.
+    fn emulation(&self, resolution: &Resolution) -> Result<Emulation, Error> {
+        let target = arch_of(&self.job.recipe);
+        let host = Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
+        let mut twins = PathBuf::new();
+        if let Some(packages) = resolution.twins.get(host.debian_name()) {
+            let inputs = Inputs::of("twins", 1).with_json("packages", packages);
+            let blobs = self.store.blobs(Kind::Packages, self.job.offline);
+            let entry = self.store.get_or_make(Kind::Trees, &inputs, |dir| {
+                let files: Vec<PathBuf> = packages.iter().map(|p| blobs.path(&p.sha256)).collect();
+                let tree = dir.join("tree");
+                bootstrap::extract(&files, &tree, &|p| self.tools.toolbox().cmd(p)).doing("unpacking twins")?;
+                emulation::prepare_twins(&tree, host).doing("preparing twins")
+            })?;
+            twins = entry.join("tree");
+        }
+        let work = self.work.path().join("emulation");
+        std::fs::create_dir(&work).map_err(|e| Error::io("making", &work, e))?;
+        Emulation::start(host, target, &work, &self.tools.emulator(), &twins)
+            .doing("making foreign programs runnable")
+    }
+
+    fn packages(&self, inputs: &StepInputs, resolution: &Resolution, emulation: &Emulation) -> Result<PathBuf, Error> {
+        let blobs = self.store.blobs(Kind::Packages, self.job.offline);
+        let files: Vec<PackageFile> = resolution
+            .packages
+            .iter()
+            .map(|p| PackageFile {
+                name: p.name.clone(),
+                file: blobs.path(&p.sha256),
+                essential: resolution.essential.contains(&p.name),
+            })
+            .collect();
+        let entry = self.store.get_or_make(Kind::Trees, &inputs.packages, |dir| {
+            self.progress.begin("Installing packages", Some(2 * files.len() as u64));
+            let tree = dir.join("tree");
+            std::fs::create_dir(&tree).map_err(|e| Error::io("making", &tree, e))?;
+            let bootstrap = Bootstrap {
+                toolbox: self.tools.toolbox(),
+                arch: arch_of(&self.job.recipe),
+                emulation,
+                epoch: resolution.epoch,
+                progress: &|phase, name| self.progress.advance(1, &format!("{phase} {name}")),
+            };
+            bootstrap.install(&files, &tree).doing("installing packages")?;
+            clean::clean(&tree, &Writer::new(&tree, resolution.epoch)).doing("cleaning the tree of packages")?;
+            clean::normalise(&tree, resolution.epoch).doing("cleaning the tree of packages")?;
+            self.progress.end(&format!("{} packages", files.len()));
+            Ok(())
+        })?;
+        self.store.set_last(&self.job.last_name(Step::Packages), &inputs.packages)?;
+        Ok(entry.join("tree"))
+    }
+
+    fn initramfs(&self, inputs: &StepInputs, packages: &Path, resolution: &Resolution, emulation: &Emulation) -> Result<PathBuf, Error> {
+        let entry = self.store.get_or_make(Kind::Trees, &inputs.initramfs, |dir| {
+            self.progress.begin("Making the initramfs", None);
+            let view = OverlayTree::new(packages, &dir.join("work")).doing("making the initramfs")?;
+            self.lay_files(view.path(), resolution.epoch)?;
+            let version = settings::kernel_version(view.path()).doing("making the initramfs")?;
+            let mut chroot = Chroot::open(view.path(), emulation, resolution.epoch).doing("making the initramfs")?;
+            let made = settings::make_initramfs(&mut chroot, &version).doing("making the initramfs")?;
+            drop(chroot);
+            for file in &made {
+                let target = dir.join("files").join(file);
+                let folder = target.parent().expect("a file lies in a folder");
+                std::fs::create_dir_all(folder).map_err(|e| Error::io("making", folder, e))?;
+                std::fs::copy(view.path().join(file), &target).map_err(|e| Error::io("keeping", &target, e))?;
+            }
+            drop(view);
+            crate::store::remove_tree(&dir.join("work"))?;
+            self.progress.end(&version);
+            Ok(())
+        })?;
+        self.store.set_last(&self.job.last_name(Step::Initramfs), &inputs.initramfs)?;
+        Ok(entry.join("files"))
+    }
+
+    /// Lays the recipe's folders over a tree.
+    fn lay_files(&self, tree: &Path, epoch: u64) -> Result<(), Error> {
+        let writer = Writer::new(tree, epoch);
+        for layer in &self.job.recipe.files {
+            let doing = format!("laying {} over the tree", layer.source.relative());
+            let owner = Owner::parse(tree, &layer.owner.to_string()).doing(&doing)?;
+            writer.lay(layer.source.path(), Path::new(&layer.target), owner).doing(&doing)?;
+        }
+        Ok(())
+    }
+
+    fn image(
+        &self,
+        inputs: &StepInputs,
+        answer: &Answer,
+        packages: &Path,
+        initramfs: &Path,
+        artifacts: &[PathBuf],
+        emulation: &Emulation,
+    ) -> Result<Built, Error> {
+        let epoch = answer.resolution.epoch;
+        let lock_name = blake3::hash(self.job.output.as_os_str().as_encoded_bytes()).to_hex();
+        let _lock = self.store.lock(&format!("output-{}", &lock_name[..16]))?;
+        let folder = Folder::start(&self.job.output)?;
+        // The tree's upper layer lies in the cache's own file system: that of the output may not hold ids of a tree.
+        let view = OverlayTree::new(packages, &self.work.path().join("files")).doing("laying files")?;
+        let tree = view.path();
+        self.progress.begin("Laying files and settings over the packages", None);
+        self.lay_files(tree, epoch)?;
+        self.apply_settings(tree, &answer.resolution, artifacts, emulation)?;
+        self.lay_initramfs(tree, initramfs, epoch)?;
+        let writer = Writer::new(tree, epoch);
+        clean::clean(tree, &writer).doing("cleaning the tree")?;
+        clean::normalise(tree, epoch).doing("cleaning the tree")?;
+        clean::check(tree).doing("checking the tree")?;
+        self.progress.end("");
+        self.store.set_last(&self.job.last_name(Step::Files), &inputs.files)?;
+        if self.stop_after_tree(Step::Files, tree, emulation, epoch)? {
+            return Ok(Built::Stopped(Step::Files));
+        }
+        let bill = sbom::bill(&self.job.name, &self.job.recipe, &answer.resolution.packages, tree, epoch);
+        let bill = serde_json::to_string_pretty(&bill).expect("a bill is plain data") + "\n";
+        crate::output::write_whole(&folder.path().join(crate::diff::SBOM), bill.as_bytes())?;
+        inventory::write(tree, folder.path())?;
+        let kernel = settings::kernel_version(tree).doing("looking for the kernel")?;
+        let size = self.write_disk(&inputs.disk, tree, &kernel, epoch, folder.path())?;
+        let manifest = self.manifest(inputs, answer, kernel, size, folder.path())?;
+        manifest.write(folder.path())?;
+        folder.publish()?;
+        self.store.set_last(&self.job.last_name(Step::Disk), &inputs.disk)?;
+        Ok(Built::Image { manifest: Box::new(manifest), fresh: true })
+    }
+
+    fn lay_initramfs(&self, tree: &Path, initramfs: &Path, epoch: u64) -> Result<(), Error> {
+        Writer::new(tree, epoch).lay(initramfs, Path::new("/"), Owner::default()).doing("laying the initramfs")
+    }
+
+    fn apply_settings(&self, tree: &Path, resolution: &Resolution, artifacts: &[PathBuf], emulation: &Emulation) -> Result<(), Error> {
+        let recipe = &self.job.recipe;
+        let epoch = resolution.epoch;
+        let writer = Writer::new(tree, epoch);
+        let doing = "applying the recipe's settings";
+        for (artifact, file) in recipe.artifacts.iter().zip(artifacts) {
+            let placement = Placement {
+                url: match &artifact.url {
+                    Location::Remote(url) => url.clone(),
+                    Location::Local(path) => path.relative().to_owned(),
+                },
+                target: artifact.target.clone().into(),
+                unpack: artifact.unpack,
+                strip_components: artifact.strip_components as usize,
+                mode: artifact.mode.bits(),
+            };
+            place(file, &placement, tree, epoch).doing(doing)?;
+        }
+        settings::set_names(tree, &writer, &recipe.hostname, &recipe.locale, &recipe.timezone).doing(doing)?;
+        let line = recipe.kernel_command_line.join(" ");
+        writer.write("etc/kernel/cmdline", format!("{line}\n"), 0o644).doing(doing)?;
+        if let Some(docker) = &recipe.docker {
+            let mut json = docker.settings.clone();
+            json.insert("storage-driver".into(), docker.storage_driver.as_str().into());
+            json.insert("data-root".into(), docker.data_root.clone().into());
+            let text = serde_json::to_string_pretty(&json).expect("settings are plain data") + "\n";
+            writer.write("etc/docker/daemon.json", text, 0o644).doing(doing)?;
+        }
+        self.archive_settings(&writer)?;
+        let mark: Vec<(String, String)> = resolution
+            .packages
+            .iter()
+            .filter(|p| !recipe.packages.contains(&p.name))
+            .map(|p| (p.name.clone(), if p.architecture == "all" { recipe.architecture.to_string() } else { p.architecture.clone() }))
+            .collect();
+        settings::mark_automatic(&writer, &mark).doing(doing)?;
+        let chroot = Chroot::open(tree, emulation, epoch).doing(doing)?;
+        let users: Vec<settings::User> = recipe.users.iter().map(user).collect();
+        settings::add_users(&chroot, &writer, &users).doing("making users")?;
+        let units = &recipe.units;
+        settings::set_units(&chroot, &units.enable, &units.disable, &units.mask).doing("setting units")?;
+        drop(chroot);
+        for permission in &recipe.permissions {
+            let owner = permission.owner.as_ref().map(|o| Owner::parse(tree, &o.to_string())).transpose().doing(doing)?;
+            writer.permit(&permission.path, Some(permission.mode.bits()), owner).doing("setting permissions")?;
+        }
+        Ok(())
+    }
+
+    /// The image's own apt: the recipe's archives under their public addresses, each bound to its key.
+    fn archive_settings(&self, writer: &Writer<'_>) -> Result<(), Error> {
+        let doing = "writing apt's sources";
+        for leftover in ["etc/apt/sources.list"] {
+            let path = writer.locate(Path::new(leftover)).doing(doing)?;
+            if path.exists() {
+                std::fs::remove_file(&path).map_err(|e| Error::io("removing", &path, e))?;
+            }
+        }
+        for item in &self.job.recipe.archives {
+            let ending = item.key.path().extension().unwrap_or_default().to_string_lossy().into_owned();
+            let ring = format!("{KEYRINGS}/helix-{}.{ending}", item.name);
+            writer.copy(item.key.path(), Path::new(&ring), Owner::default(), 0o644).doing(doing)?;
+            let stanza = archive(item).stanza(&ring);
+            writer.write(&format!("etc/apt/sources.list.d/{}.sources", item.name), stanza, 0o644).doing(doing)?;
+        }
+        Ok(())
+    }
+
+    /// ESP, XFS and qcow2; returns the size of the qcow2 in bytes.
+    fn write_disk(&self, inputs: &Inputs, tree: &Path, kernel: &str, epoch: u64, out: &Path) -> Result<u64, Error> {
+        let recipe = &self.job.recipe;
+        let layout = layout(recipe, &inputs.key());
+        layout.check().map_err(|e| Error::disk("planning the disk")(e.into()))?;
+        let work = self.work.path();
+        let (esp, root) = (work.join("esp.img"), work.join("root.img"));
+        self.progress.begin("Writing file systems", None);
+        let mut file = File::create(&esp).map_err(|e| Error::io("writing", &esp, e))?;
+        layout
+            .esp_volume(epoch)
+            .write(&mut file, &esp_files(recipe, tree, kernel)?)
+            .map_err(|e| Error::disk("writing the ESP")(e.into()))?;
+        helix_disk::xfs::make_xfs(&self.tools, &layout.root_fs(tree, &root, epoch))
+            .map_err(|e| Error::disk("writing the root file system")(e.into()))?;
+        self.progress.end("");
+        self.progress.begin("Writing disk.qcow2", None);
+        let source = helix_disk::assemble(&layout, &esp, &root).map_err(|e| Error::disk("joining the disk")(e.into()))?;
+        let target = out.join("disk.qcow2");
+        let file = File::create(&target).map_err(|e| Error::io("writing", &target, e))?;
+        let options = helix_disk::qcow2::Options {
+            level: i32::try_from(recipe.disk.compression_level).unwrap_or(3),
+            threads: self.job.threads,
+        };
+        let report = helix_disk::qcow2::write(&source, layout.size, &file, &options)
+            .map_err(|e| Error::disk("writing disk.qcow2")(e.into()))?;
+        for scratch in [&esp, &root] {
+            std::fs::remove_file(scratch).map_err(|e| Error::io("removing", scratch, e))?;
+        }
+        self.progress.end(&format!("{} MB", report.file_size / 1_000_000));
+        Ok(report.file_size)
+    }
+
+    fn manifest(&self, inputs: &StepInputs, answer: &Answer, kernel: String, size: u64, dir: &Path) -> Result<Manifest, Error> {
+        let mut artifacts = BTreeMap::new();
+        for name in ["disk.qcow2", crate::diff::SBOM, inventory::FILE] {
+            let path = dir.join(name);
+            let digest = helix_rootfs::fetch::sha256_of(&path).map_err(|e| Error::io("reading", &path, e))?;
+            artifacts.insert(name.to_owned(), digest);
+        }
+        Ok(Manifest {
+            schema_version: SCHEMA_VERSION,
+            recipe: self.job.name.clone(),
+            resolved_recipe: serde_json::to_value(&self.job.recipe).expect("a recipe is plain data"),
+            architecture: self.job.recipe.architecture.to_string(),
+            virtual_size: self.job.recipe.disk.size.bytes(),
+            size,
+            epoch: answer.resolution.epoch,
+            kernel,
+            packages: answer.resolution.packages.len() as u64,
+            artifacts,
+            lock_digest: answer.resolution.digest(),
+            lock_differences: answer.differences.clone(),
+            tools: self.tools.versions(),
+            inputs: inputs.disk.clone(),
+            verification: None,
+        })
+    }
+
+    fn stop_after(&self, step: Step) -> Result<bool, Error> {
+        if self.job.break_at == Some(step) {
+            return Err(Error::Usage(format!("--break {step}: there is no tree yet; use packages or files")));
+        }
+        Ok(self.job.until == step)
+    }
+
+    fn stop_after_tree(&self, step: Step, tree: &Path, emulation: &Emulation, epoch: u64) -> Result<bool, Error> {
+        if self.job.break_at == Some(step) {
+            let view = OverlayTree::new(tree, &self.work.path().join("break")).doing("opening the tree")?;
+            let chroot = Chroot::open(view.path(), emulation, epoch).doing("opening the tree")?;
+            self.progress.warn(&format!("a shell in the tree after step {step}; changes are thrown away; leave with exit"));
+            let mut shell = chroot.cmd("/bin/sh").arg("-i").env("PS1", format!("({step}) # ")).to_std();
+            shell.status().map_err(|e| Error::io("starting a shell in", view.path(), e))?;
+            return Ok(true);
+        }
+        Ok(self.job.until == step)
+    }
+
+    /// Where runs of the boot test keep their files; the path is short enough for sockets.
+    pub(crate) fn run_folder(&self) -> PathBuf {
+        self.work.path().join("vm")
+    }
+}
+
+fn archive(item: &helix_recipe::Archive) -> Archive {
+    Archive {
+        name: item.name.clone(),
+        mirror: item.url(),
+        suites: item.suites.clone(),
+        components: item.components.clone(),
+        key: item.key.path().to_owned(),
+        allow_expired: item.allow_expired || item.snapshot.is_some(),
+    }
+}
+
+fn user(user: &helix_recipe::User) -> settings::User {
+    settings::User {
+        name: user.name.clone(),
+        uid: user.uid,
+        groups: user.groups.clone(),
+        shell: user.shell.clone(),
+        home: user.home.clone(),
+        sudo: user.sudo,
+    }
+}
+
+/// Sizes and identities of the disk: the latter are made from the key, so that equal inputs give equal disks and
+/// different ones do not share an identity.
+fn layout(recipe: &Recipe, key: &str) -> helix_disk::Layout {
+    let id = |name: &str| {
+        let hash = blake3::hash(format!("{key} {name}").as_bytes());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash.as_bytes()[..16]);
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    };
+    helix_disk::Layout {
+        architecture: match arch_of(recipe) {
+            Arch::Arm64 => helix_disk::Architecture::Arm64,
+            Arch::Amd64 => helix_disk::Architecture::Amd64,
+        },
+        size: recipe.disk.size.bytes(),
+        esp_size: recipe.disk.esp.bytes(),
+        disk_guid: id("disk"),
+        esp_guid: id("esp"),
+        root_guid: id("root partition"),
+        root_uuid: id("root file system"),
+        esp_volume_id: id("esp volume").as_fields().0,
+        esp_label: "HELIX-ESP".to_owned(),
+        root_label: "helix-root".to_owned(),
+    }
+}
+
+/// The boot loader at the removable path, and the first entry as kernel-install would write it
+/// (<https://uapi-group.org/specifications/specs/boot_loader_specification/>).
+fn esp_files(recipe: &Recipe, tree: &Path, kernel: &str) -> Result<Vec<helix_fat::File>, Error> {
+    use helix_fat::{Content, File};
+    let (suffix, upper) = match arch_of(recipe) {
+        Arch::Arm64 => ("aa64", "AA64"),
+        Arch::Amd64 => ("x64", "X64"),
+    };
+    let loader = tree.join(format!("usr/lib/systemd/boot/efi/systemd-boot{suffix}.efi"));
+    if !loader.exists() {
+        return Err(Error::RecipeFile("the tree has no boot loader: add systemd-boot to `packages`".into()));
+    }
+    let token_file = tree.join("etc/kernel/entry-token");
+    let token = std::fs::read_to_string(&token_file).map_err(|e| Error::io("reading", &token_file, e))?;
+    let token = token.trim();
+    let pretty = os_release(tree, "PRETTY_NAME").unwrap_or_else(|| recipe.release.clone());
+    let entry = format!(
+        "title      {pretty}\nversion    {kernel}\nsort-key   {}\noptions    {}\nlinux      /{token}/{kernel}/linux\ninitrd     /{token}/{kernel}/initrd.img-{kernel}\n",
+        os_release(tree, "ID").unwrap_or_else(|| recipe.distribution.to_string()),
+        recipe.kernel_command_line.join(" "),
+    );
+    let path = |path: &str| Content::Path(tree.join(path));
+    Ok(vec![
+        File { path: format!("EFI/BOOT/BOOT{upper}.EFI"), content: Content::Path(loader.clone()) },
+        File { path: format!("EFI/systemd/systemd-boot{suffix}.efi"), content: Content::Path(loader) },
+        File { path: "loader/loader.conf".into(), content: Content::Bytes(b"timeout 0\nconsole-mode keep\neditor no\n".to_vec()) },
+        File { path: "loader/entries.srel".into(), content: Content::Bytes(b"type1\n".to_vec()) },
+        File { path: format!("loader/entries/{token}-{kernel}.conf"), content: Content::Bytes(entry.into_bytes()) },
+        File { path: format!("{token}/{kernel}/linux"), content: path(&format!("boot/vmlinuz-{kernel}")) },
+        File { path: format!("{token}/{kernel}/initrd.img-{kernel}"), content: path(&format!("boot/initrd.img-{kernel}")) },
+    ])
+}
+
+fn os_release(tree: &Path, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(tree.join("usr/lib/os-release")).ok()?;
+    let value = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix('='))?;
+    Some(value.trim_matches('"').to_owned())
+}

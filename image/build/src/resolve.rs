@@ -1,0 +1,230 @@
+//! Packages from the lock where it answers the question, from the archives where it does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use helix_command::Cmd;
+use helix_rootfs::Arch;
+use helix_rootfs::apt::{Apt, Archive, Package};
+use helix_rootfs::fetch::{FetchError, Request};
+
+use crate::error::{Doing, Error};
+use crate::host::own_mirror;
+use crate::lock::{Lock, Resolution};
+use crate::progress::Progress;
+use crate::store::{Kind, Store};
+
+/// How the lock is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LockMode {
+    /// Use it; where the archive has moved on, take what is there and say so.
+    #[default]
+    Prefer,
+    /// Refuse any difference.
+    Locked,
+    /// Resolve anew and write it.
+    Update,
+}
+
+/// A question to apt, and where its answer is kept.
+pub(crate) struct Question<'a> {
+    /// The lock file.
+    pub(crate) lock: PathBuf,
+    /// The name of the answer within the lock.
+    pub(crate) name: String,
+    /// The archives as the recipe names them.
+    pub(crate) archives: Vec<Archive>,
+    /// Whether the archives are Debian's.
+    pub(crate) debian: bool,
+    /// Whether `--mirror` has named the mirror: the host's own is then not looked for.
+    pub(crate) mirror_given: bool,
+    /// The packages asked for.
+    pub(crate) packages: Vec<String>,
+    /// Whether the essential packages are part of it.
+    pub(crate) essential: bool,
+    /// The architecture of the packages.
+    pub(crate) arch: Arch,
+    /// The host's architecture, when twins for it are wanted.
+    pub(crate) twins_for: Option<Arch>,
+    /// Whether an expired Release file is only worth a warning.
+    pub(crate) forgive_expiry: bool,
+    /// apt's programs.
+    pub(crate) run: &'a dyn Fn(&str) -> Cmd,
+}
+
+impl Question<'_> {
+    /// The digest of everything that the answer depends on but the archives' contents.
+    fn request(&self) -> String {
+        let archives: Vec<_> = self.archives.iter().map(|a| (&a.name, &a.mirror, &a.suites, &a.components)).collect();
+        let twins = self.twins_for.map(|_| helix_rootfs::emulation::TWIN_PACKAGES);
+        let text = serde_json::to_vec(&(archives, &self.packages, self.essential, self.arch.debian_name(), twins))
+            .expect("requests are plain data");
+        blake3::hash(&text).to_hex().as_str()[..32].to_owned()
+    }
+
+    /// The archives with the mirrors that are really used.
+    fn effective_archives(&self) -> Vec<Archive> {
+        let mut archives = self.archives.clone();
+        for (at, archive) in archives.iter_mut().enumerate() {
+            if !(self.mirror_given && at == 0) {
+                if let Some(own) = own_mirror(&archive.mirror, &archive.suites, self.debian) {
+                    archive.mirror = own;
+                }
+            }
+        }
+        archives
+    }
+}
+
+/// The answer: packages that are all in the cache.
+pub(crate) struct Answer {
+    pub(crate) resolution: Resolution,
+    /// How it differs from the lock, in words.
+    pub(crate) differences: Vec<String>,
+}
+
+/// Answers the question and fetches every package.
+pub(crate) fn resolve(
+    question: &Question<'_>,
+    store: &Store,
+    mode: LockMode,
+    offline: bool,
+    progress: &dyn Progress,
+) -> Result<Answer, Error> {
+    let lock = Lock::read(&question.lock)?;
+    let locked = lock.as_ref().and_then(|l| l.get(&question.name)).cloned();
+    let archives = question.effective_archives();
+    let fits = locked.as_ref().filter(|l| l.request == question.request());
+    if mode == LockMode::Locked && fits.is_none() {
+        return Err(Error::Lock {
+            path: question.lock.clone(),
+            reason: format!(
+                "{} what the recipe asks for on {}, and --locked forbids to resolve it anew\n  write it with --update-lock",
+                if locked.is_some() { "does not answer" } else { "has no answer to" },
+                question.name
+            ),
+        });
+    }
+    if let (Some(resolution), true) = (fits, mode != LockMode::Update) {
+        match fetch(resolution, &archives, store, offline, progress) {
+            Ok(()) => return Ok(Answer { resolution: resolution.clone(), differences: Vec::new() }),
+            Err(Error::Fetch { failures, .. }) if all_gone(&failures) && mode != LockMode::Locked => {
+                progress.warn(&format!("the archive no longer has {} packages of the lock; resolving anew", failures.len()));
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    if offline {
+        return Err(Error::Usage(format!(
+            "--offline, and {} has no usable answer for {}: build once with the network, or drop --offline",
+            question.lock.display(),
+            question.name
+        )));
+    }
+    let resolution = ask(question, &archives, store, progress)?;
+    fetch(&resolution, &archives, store, offline, progress)?;
+    let differences = locked.as_ref().map(|l| l.differences(&resolution)).unwrap_or_default();
+    if mode == LockMode::Update || fits.is_none() {
+        let mut lock = lock.unwrap_or_default();
+        lock.set(&question.name, resolution.clone());
+        match lock.write(&question.lock) {
+            Ok(()) => {}
+            // An image can be made without its lock being kept; only a wish to update it cannot be met.
+            Err(e) if mode != LockMode::Update => progress.warn(&format!("the lock was not kept: {e}")),
+            Err(e) => return Err(e),
+        }
+    } else if !differences.is_empty() {
+        progress.warn("the image differs from its lock; keep the new packages with --update-lock");
+    }
+    Ok(Answer { resolution, differences })
+}
+
+fn all_gone(failures: &[FetchError]) -> bool {
+    failures.iter().all(|f| matches!(f, FetchError::Gone { .. } | FetchError::Mismatch { .. }))
+}
+
+fn ask(question: &Question<'_>, archives: &[Archive], store: &Store, progress: &dyn Progress) -> Result<Resolution, Error> {
+    let hosts: BTreeSet<&str> = archives.iter().map(|a| a.mirror.as_str()).collect();
+    progress.begin(&format!("Resolving packages for {} from {}", question.name, hosts.into_iter().collect::<Vec<_>>().join(", ")), None);
+    let dir = store.dir("apt").join(format!("{}-{}", lock_stem(&question.lock), question.name));
+    let _lock = store.lock(&format!("apt-{}-{}", lock_stem(&question.lock), question.name))?;
+    let apt = Apt::new(&dir, question.arch, archives, question.run).doing("setting up apt")?;
+    let forgiving: Vec<Archive> = archives.iter().map(|a| Archive { allow_expired: true, ..a.clone() }).collect();
+    let apt = match apt.update() {
+        Err(helix_rootfs::Error::Archive(fault))
+            if question.forgive_expiry && fault.kind == helix_rootfs::ArchiveFaultKind::Expired =>
+        {
+            progress.warn("the Release file of the tools' archive has expired; its signature is good, so it is used");
+            let apt = Apt::new(&dir, question.arch, &forgiving, question.run).doing("setting up apt")?;
+            apt.update().doing("reading the archives' indexes")?;
+            apt
+        }
+        other => {
+            other.doing("reading the archives' indexes")?;
+            apt
+        }
+    };
+    let essential = if question.essential { apt.solve(&["?essential".to_owned()]).doing("resolving the essential packages")? } else { Vec::new() };
+    let mut wanted = question.packages.clone();
+    wanted.extend(essential.iter().map(|p| p.name.clone()));
+    let packages = apt.solve(&wanted).doing("resolving packages")?;
+    let mut twins = BTreeMap::new();
+    if let Some(host) = question.twins_for {
+        twins.insert(host.debian_name().to_owned(), ask_twins(question, archives, &dir, host, &packages)?);
+    }
+    let resolution = Resolution {
+        request: question.request(),
+        epoch: apt.release_date().doing("reading the archives' dates")?,
+        essential: essential.into_iter().map(|p| p.name).collect(),
+        packages,
+        twins,
+    };
+    progress.end(&format!("{} packages", resolution.packages.len()));
+    Ok(resolution)
+}
+
+/// The host's own builds of those packages of the image that maintainer scripts use most.
+fn ask_twins(question: &Question<'_>, archives: &[Archive], dir: &Path, host: Arch, packages: &[Package]) -> Result<Vec<Package>, Error> {
+    let present: BTreeSet<&str> = packages.iter().map(|p| p.name.as_str()).collect();
+    let wanted: Vec<String> = helix_rootfs::emulation::TWIN_PACKAGES
+        .iter()
+        .filter(|name| present.contains(*name))
+        .map(|name| (*name).to_owned())
+        .collect();
+    let apt = Apt::new(&dir.join("twins"), host, archives, question.run).doing("setting up apt")?;
+    apt.update().doing("reading the archives' indexes for twins")?;
+    let twins = apt.solve(&wanted).doing("resolving twins")?;
+    // Scripts and data are the same on every architecture, and the tree has them already.
+    Ok(twins.into_iter().filter(|p| p.architecture != "all").collect())
+}
+
+fn lock_stem(lock: &Path) -> String {
+    lock.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn fetch(resolution: &Resolution, archives: &[Archive], store: &Store, offline: bool, progress: &dyn Progress) -> Result<(), Error> {
+    let blobs = store.blobs(Kind::Packages, offline);
+    let requests = resolution
+        .packages
+        .iter()
+        .chain(resolution.twins.values().flatten())
+        .filter(|p| !blobs.has(&p.sha256))
+        .map(|p| {
+            let archive = archives.iter().find(|a| a.name == p.archive).ok_or_else(|| {
+                Error::RecipeFile(format!("the lock takes {} from archive {}, which the recipe does not have", p.name, p.archive))
+            })?;
+            let url = format!("{}/{}", archive.mirror.trim_end_matches('/'), p.path);
+            Ok(Request { url, sha256: p.sha256.clone(), size: Some(p.size) })
+        })
+        .collect::<Result<Vec<_>, Error>>()?;
+    if requests.is_empty() {
+        return Ok(());
+    }
+    let bytes: u64 = requests.iter().filter_map(|r| r.size).sum();
+    progress.begin(&format!("Fetching {} packages", requests.len()), Some(bytes));
+    blobs
+        .fetch(&requests, &|size| progress.advance(size, ""))
+        .map_err(|failures| Error::Fetch { total: requests.len(), failures })?;
+    progress.end(&format!("{} MB", bytes / 1_000_000));
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! `sbom.cdx.json`: the bill of materials, in CycloneDX 1.6 (<https://cyclonedx.org/docs/1.6/json/>).
+
+use std::path::Path;
+
+use helix_recipe::Recipe;
+use helix_rootfs::apt::Package;
+use serde_json::{Value, json};
+
+/// The bill of the packages in `tree`. The same packages give the same bytes.
+pub(crate) fn bill(name: &str, recipe: &Recipe, packages: &[Package], tree: &Path, epoch: u64) -> Value {
+    let mut sorted: Vec<&Package> = packages.iter().collect();
+    sorted.sort();
+    let components: Vec<Value> = sorted.iter().map(|p| component(p, recipe, tree)).collect();
+    let serial = blake3::hash(serde_json::to_string(&components).expect("components are plain data").as_bytes());
+    let mut id = [0; 16];
+    id.copy_from_slice(&serial.as_bytes()[..16]);
+    let root = format!("{}:{name}", recipe.distribution);
+    json!({
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": format!("urn:uuid:{}", uuid::Builder::from_custom_bytes(id).into_uuid()),
+        "version": 1,
+        "metadata": {
+            "timestamp": timestamp(epoch),
+            "component": {
+                "bom-ref": root,
+                "type": "operating-system",
+                "name": name,
+                "version": recipe.release,
+                "description": recipe.summary,
+            },
+        },
+        "components": components,
+    })
+}
+
+fn component(package: &Package, recipe: &Recipe, tree: &Path) -> Value {
+    let purl = format!(
+        "pkg:deb/{}/{}@{}?arch={}&distro={}",
+        recipe.distribution,
+        encode(&package.name),
+        encode(&package.version),
+        package.architecture,
+        recipe.release
+    );
+    let mut component = json!({
+        "bom-ref": purl,
+        "type": "library",
+        "name": package.name,
+        "version": package.version,
+        "purl": purl,
+        "hashes": [{ "alg": "SHA-256", "content": package.sha256 }],
+    });
+    let licences = licences(&tree.join("usr/share/doc").join(&package.name).join("copyright"));
+    if !licences.is_empty() {
+        component["licenses"] =
+            licences.into_iter().map(|name| json!({ "license": { "name": name } })).collect::<Vec<_>>().into();
+    }
+    component
+}
+
+/// The licences that a machine-readable copyright file (DEP 5) names; none when it is not of that form.
+fn licences(path: &Path) -> Vec<String> {
+    let Ok(bytes) = std::fs::read(path) else { return Vec::new() };
+    let text = String::from_utf8_lossy(&bytes);
+    if !text.lines().take(5).any(|l| l.starts_with("Format:")) {
+        return Vec::new();
+    }
+    let names: std::collections::BTreeSet<&str> =
+        text.lines().filter_map(|l| l.strip_prefix("License:")).map(str::trim).filter(|l| !l.is_empty()).collect();
+    names.into_iter().map(str::to_owned).collect()
+}
+
+/// Percent-encodes what a purl does not allow in a name or version (<https://github.com/package-url/purl-spec>).
+fn encode(text: &str) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' | b'~' => char::from(b).to_string(),
+            _ => format!("%{b:02X}"),
+        })
+        .collect()
+}
+
+/// A time in the form of RFC 3339.
+fn timestamp(epoch: u64) -> String {
+    let (days, seconds) = (epoch / 86_400, epoch % 86_400);
+    // Howard Hinnant's civil_from_days, for days since 1970.
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let day_of_era = z % 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 { month_index + 3 } else { month_index - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_names_and_licences() {
+        assert_eq!(timestamp(0), "1970-01-01T00:00:00Z");
+        assert_eq!(timestamp(1_709_210_096), "2024-02-29T12:34:56Z");
+        assert_eq!(encode("libstdc++6"), "libstdc%2B%2B6");
+        assert_eq!(encode("1:2.3~rc1+b2"), "1%3A2.3~rc1%2Bb2");
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c");
+        std::fs::write(&file, "Format: https://x\n\nFiles: *\nLicense: GPL-2+\n\nFiles: a\nLicense: Expat\n").unwrap();
+        assert_eq!(licences(&file), ["Expat", "GPL-2+"]);
+        std::fs::write(&file, "Some words.\nLicense: no\n").unwrap();
+        assert!(licences(&file).is_empty());
+    }
+}

@@ -1,0 +1,316 @@
+//! Asking apt which packages make a system, in a private configuration that knows nothing of the host's.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use helix_command::Cmd;
+use serde::{Deserialize, Serialize};
+
+use crate::arch::Arch;
+use crate::error::{ArchiveFault, ArchiveFaultKind, Error};
+
+/// An archive to resolve packages from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// A short name, unique among the archives of one resolution.
+    pub name: String,
+    /// The address that holds `dists/` and `pool/`.
+    pub mirror: String,
+    /// Suites, such as `trixie` and `trixie-updates`.
+    pub suites: Vec<String>,
+    /// Components, such as `main`.
+    pub components: Vec<String>,
+    /// The keyring that must have signed the Release files.
+    pub key: PathBuf,
+    /// Whether a Release file past its Valid-Until is accepted.
+    pub allow_expired: bool,
+}
+
+impl Archive {
+    /// The archive as a deb822 stanza, as in `/etc/apt/sources.list.d/NAME.sources`.
+    pub fn stanza(&self, signed_by: &str) -> String {
+        format!(
+            "Types: deb\nURIs: {}\nSuites: {}\nComponents: {}\nSigned-By: {signed_by}\n",
+            self.mirror,
+            self.suites.join(" "),
+            self.components.join(" "),
+        )
+    }
+}
+
+/// One package of a resolution: everything that is needed to fetch and to verify it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Package {
+    /// The package's name.
+    pub name: String,
+    /// Its full version, epoch included.
+    pub version: String,
+    /// Its architecture, or `all`.
+    pub architecture: String,
+    /// The name of the archive it comes from.
+    pub archive: String,
+    /// Its path below the archive's mirror.
+    pub path: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The sha256 of the file, in hexadecimal.
+    pub sha256: String,
+}
+
+/// A private apt: its configuration, lists and state are in one folder.
+pub struct Apt<'a> {
+    dir: PathBuf,
+    archives: &'a [Archive],
+    run: &'a dyn Fn(&str) -> Cmd,
+}
+
+impl<'a> Apt<'a> {
+    /// Sets up apt for `arch` in `dir`; `run` makes a command for apt's programs.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn new(dir: &Path, arch: Arch, archives: &'a [Archive], run: &'a dyn Fn(&str) -> Cmd) -> Result<Self, Error> {
+        for sub in ["etc/sources.list.d", "etc/preferences.d", "etc/apt.conf.d", "lists/partial", "archives/partial"] {
+            let path = dir.join(sub);
+            std::fs::create_dir_all(&path).map_err(|e| Error::io("creating", &path, e))?;
+        }
+        let apt = Self { dir: dir.to_owned(), archives, run };
+        apt.write("status", "")?;
+        apt.write("apt.conf", &configuration(dir, arch))?;
+        for archive in archives {
+            let mut stanza = archive.stanza(&archive.key.display().to_string());
+            if archive.allow_expired {
+                stanza.push_str("Check-Valid-Until: no\n");
+            }
+            apt.write(&format!("etc/sources.list.d/{}.sources", archive.name), &stanza)?;
+        }
+        Ok(apt)
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), Error> {
+        let path = self.dir.join(name);
+        std::fs::write(&path, text).map_err(|e| Error::io("writing", &path, e))
+    }
+
+    fn get(&self) -> Cmd {
+        (self.run)("apt-get").env("APT_CONFIG", self.dir.join("apt.conf"))
+    }
+
+    /// Downloads the archives' indexes and verifies their signatures.
+    ///
+    /// # Errors
+    /// [`Error::Archive`] with the reason when an archive cannot be reached or trusted.
+    pub fn update(&self) -> Result<(), Error> {
+        match self.get().args(["-o", "APT::Update::Error-Mode=any", "update"]).run() {
+            Err(helix_command::Error::Failed { stderr, .. }) => {
+                Err(Error::Archive(ArchiveFault { kind: classify(&stderr), said: stderr }))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// Resolves `packages` to the full set to install, in an order that apt would install them in.
+    ///
+    /// # Errors
+    /// [`Error::MissingPackages`] names every package that no archive has; [`Error::Unsolvable`] holds apt's reasons.
+    pub fn solve(&self, packages: &[String]) -> Result<Vec<Package>, Error> {
+        let cmd = self.get().args(["-qq", "--print-uris", "install"]).args(packages);
+        let output = match cmd.output() {
+            Err(helix_command::Error::Failed { stderr, .. }) => return Err(unsolved(&stderr)),
+            other => other?,
+        };
+        output.text().lines().filter(|l| l.starts_with('\'')).map(|line| self.package(line)).collect()
+    }
+
+    /// Parses a line of `--print-uris`: `'URI' NAME_VERSION_ARCH.deb SIZE SHA256:DIGEST`.
+    fn package(&self, line: &str) -> Result<Package, Error> {
+        let unexpected = || Error::AptOutput(line.to_owned());
+        let mut words = line.split(' ');
+        let (uri, file, size, hash) = match (words.next(), words.next(), words.next(), words.next()) {
+            (Some(a), Some(b), Some(c), Some(d)) => (a.trim_matches('\''), b, c, d),
+            _ => return Err(unexpected()),
+        };
+        let uri = percent_decode(uri);
+        let archive = self
+            .archives
+            .iter()
+            .filter(|a| uri.strip_prefix(a.mirror.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/')))
+            .max_by_key(|a| a.mirror.len())
+            .ok_or_else(unexpected)?;
+        let path = uri[archive.mirror.trim_end_matches('/').len() + 1..].to_owned();
+        let mut parts = file.strip_suffix(".deb").ok_or_else(unexpected)?.splitn(3, '_').map(percent_decode);
+        let (name, version, architecture) = match (parts.next(), parts.next(), parts.next()) {
+            (Some(n), Some(v), Some(a)) => (n, v, a),
+            _ => return Err(unexpected()),
+        };
+        let sha256 = hash.strip_prefix("SHA256:").ok_or_else(unexpected)?.to_owned();
+        let size = size.parse().map_err(|_| unexpected())?;
+        Ok(Package { name, version, architecture, archive: archive.name.clone(), path, size, sha256 })
+    }
+
+    /// The newest `Date` of the archives' Release files, in seconds since 1970: the time that the image claims to be of.
+    ///
+    /// # Errors
+    /// When no Release file with a date is there.
+    pub fn release_date(&self) -> Result<u64, Error> {
+        let lists = self.dir.join("lists");
+        let mut newest = None;
+        for path in crate::read_dir_sorted(&lists)? {
+            if path.to_string_lossy().ends_with("Release") {
+                let text = std::fs::read_to_string(&path).map_err(|e| Error::io("reading", &path, e))?;
+                newest = newest.max(date_field(&text));
+            }
+        }
+        newest.ok_or_else(|| Error::AptOutput("no Release file with a Date".to_owned()))
+    }
+}
+
+fn configuration(dir: &Path, arch: Arch) -> String {
+    let mut text = String::new();
+    // The host's own configuration must not leak in: every folder is named, and the host's parts are switched off.
+    for (key, value) in [
+        ("Dir::Etc", "etc"),
+        ("Dir::State", "."),
+        ("Dir::State::Lists", "lists"),
+        ("Dir::State::status", "status"),
+        ("Dir::Cache", "."),
+        ("Dir::Cache::Archives", "archives"),
+    ] {
+        let _ = writeln!(text, "{key} \"{}\";", dir.join(value).display());
+    }
+    let _ = writeln!(text, "APT::Architecture \"{arch}\";\nAPT::Architectures {{ \"{arch}\"; }};");
+    text.push_str(
+        "APT::Install-Recommends \"false\";\nAPT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\n\
+         Acquire::ForceHash \"SHA256\";\nAcquire::Retries \"3\";\nAcquire::http::Timeout \"30\";\n\
+         Acquire::https::Timeout \"30\";\nAPT::Cmd::Disable-Script-Warning \"true\";\n",
+    );
+    text
+}
+
+/// Finds out from apt's words why an archive was refused.
+fn classify(said: &str) -> ArchiveFaultKind {
+    let has = |words: &[&str]| words.iter().any(|w| said.contains(w));
+    if has(&["is expired", "is not valid anymore", "Release file expired"]) {
+        ArchiveFaultKind::Expired
+    } else if has(&[
+        "NO_PUBKEY",
+        "Missing key",
+        "couldn't be verified",
+        "BADSIG",
+        "bad signature",
+        "EXPKEYSIG",
+        "were invalid",
+    ]) {
+        ArchiveFaultKind::WrongKey
+    } else if has(&["is not signed", "does not have a Release file", "Clearsigned file isn't valid", "NODATA"])
+        && !has(&["404", "File not found"])
+    {
+        ArchiveFaultKind::Unsigned
+    } else if has(&[
+        "Could not resolve",
+        "Could not connect",
+        "Connection failed",
+        "Unable to connect",
+        "Connection timed out",
+        "Temporary failure",
+    ]) {
+        ArchiveFaultKind::Unreachable
+    } else if has(&["404", "File not found", "Unable to find expected entry", "doesn't have the component"]) {
+        ArchiveFaultKind::NoSuchSuite
+    } else if has(&["Hash Sum mismatch", "unexpected size", "Mirror sync in progress"]) {
+        ArchiveFaultKind::Corrupt
+    } else {
+        ArchiveFaultKind::Other
+    }
+}
+
+fn unsolved(stderr: &str) -> Error {
+    let missing: BTreeSet<String> = stderr
+        .lines()
+        .filter_map(|line| {
+            let rest = line.strip_prefix("E: ")?;
+            let name = rest
+                .strip_prefix("Unable to locate package ")
+                .or_else(|| rest.strip_prefix("Package '")?.strip_suffix("' has no installation candidate"))
+                .or_else(|| rest.strip_prefix("Couldn't find any package by regex '")?.strip_suffix('\''))?;
+            Some(name.to_owned())
+        })
+        .collect();
+    if missing.is_empty() {
+        return Error::Unsolvable(stderr.to_owned());
+    }
+    Error::MissingPackages { names: missing.into_iter().collect(), said: stderr.trim_end().to_owned() }
+}
+
+fn date_field(release: &str) -> Option<u64> {
+    let date = release.lines().find_map(|l| l.strip_prefix("Date: "))?;
+    // A Release file says UTC where HTTP says GMT; the rest is the same.
+    let time = httpdate::parse_http_date(&date.trim().replace("UTC", "GMT").replace("+0000", "GMT")).ok()?;
+    Some(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
+}
+
+/// Undoes percent-encoding; a broken escape stays as it is.
+fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let escape = (bytes[at] == b'%')
+            .then(|| text.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        out.push(escape.unwrap_or(bytes[at]));
+        at += if escape.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn archive(name: &str, mirror: &str) -> Archive {
+        Archive {
+            name: name.into(),
+            mirror: mirror.into(),
+            suites: vec!["s".into()],
+            components: vec!["main".into()],
+            key: "/k".into(),
+            allow_expired: false,
+        }
+    }
+
+    #[test]
+    fn a_line_of_print_uris_becomes_a_package() {
+        let archives = [archive("debian", "http://m/debian"), archive("security", "http://m/debian-security")];
+        let run = |p: &str| Cmd::new(p);
+        let apt = Apt { dir: "/x".into(), archives: &archives, run: &run };
+        let line = format!(
+            "'http://m/debian-security/pool/g/libc6_2.41-12%2bdeb13u4_arm64.deb' libc6_1%3a2.41-12+deb13u4_arm64.deb 77 SHA256:{}",
+            "ab".repeat(32)
+        );
+        let package = apt.package(&line).unwrap();
+        assert_eq!(package.archive, "security");
+        assert_eq!(package.path, "pool/g/libc6_2.41-12+deb13u4_arm64.deb");
+        assert_eq!((package.name.as_str(), package.version.as_str(), package.size), ("libc6", "1:2.41-12+deb13u4", 77));
+        assert!(apt.package("'http://elsewhere/a_1_all.deb' a_1_all.deb 1 SHA256:00").is_err());
+        assert!(apt.package(&line.replace("SHA256", "MD5Sum")).is_err());
+    }
+
+    #[test]
+    fn every_missing_package_is_named() {
+        let said = "E: Unable to locate package nope\nE: Package 'gone' has no installation candidate\n";
+        let Error::MissingPackages { names, .. } = unsolved(said) else { panic!() };
+        assert_eq!(names, ["gone", "nope"]);
+        assert!(matches!(unsolved("E: Unable to correct problems"), Error::Unsolvable(_)));
+    }
+
+    #[test]
+    fn dates_and_escapes_are_read() {
+        assert_eq!(date_field("Suite: x\nDate: Thu, 01 Jan 1970 00:01:00 UTC\n"), Some(60));
+        assert_eq!(date_field("Date: nonsense\n"), None);
+        assert_eq!(percent_decode("a%2bb%3A%zz%"), "a+b:%zz%");
+    }
+}

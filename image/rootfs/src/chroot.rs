@@ -1,0 +1,88 @@
+//! A tree with what its programs need around them while they run.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use helix_command::Cmd;
+
+use crate::Error;
+use crate::emulation::Emulation;
+use crate::mounts::Mounts;
+use crate::toolbox::clean_environment;
+
+/// Device nodes that programs expect; everything else of the host's `/dev` stays out of reach.
+const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
+
+/// A tree whose programs can run: `/proc`, a small `/dev`, empty `/run` and `/tmp`, and emulation where it is needed.
+///
+/// Dropping it takes all of that away again; the tree keeps only what the programs wrote.
+#[derive(Debug)]
+pub struct Chroot {
+    tree: PathBuf,
+    epoch: u64,
+    _mounts: Mounts,
+}
+
+impl Chroot {
+    /// Prepares `tree`. `epoch` (seconds since 1970) is what its programs are told the time of the build is.
+    ///
+    /// # Errors
+    /// When a mount fails.
+    pub fn open(tree: &Path, emulation: &Emulation, epoch: u64) -> Result<Self, Error> {
+        let mut mounts = Mounts::default();
+        for dir in ["dev", "proc", "run", "tmp"] {
+            let path = tree.join(dir);
+            std::fs::create_dir_all(&path).map_err(|e| Error::io("creating", &path, e))?;
+        }
+        mounts.bind_recursive(Path::new("/proc"), &tree.join("proc"))?;
+        mounts.tmpfs(&tree.join("run"), "755")?;
+        mounts.tmpfs(&tree.join("tmp"), "1777")?;
+        devices(&tree.join("dev"), &mut mounts)?;
+        emulation.mount_into(tree, &mut mounts)?;
+        Ok(Self { tree: tree.to_owned(), epoch, _mounts: mounts })
+    }
+
+    /// A command that runs `program` of the tree.
+    pub fn cmd(&self, program: &str) -> Cmd {
+        build_environment(clean_environment(Cmd::new(program).root(&self.tree)), self.epoch)
+    }
+
+    /// Hides `program` behind one that does nothing and succeeds, until `Chroot` ends.
+    ///
+    /// # Errors
+    /// When the mount fails.
+    pub fn mask(&mut self, program: &str) -> Result<(), Error> {
+        let target = self.tree.join(program.trim_start_matches('/'));
+        if !target.exists() {
+            return Ok(());
+        }
+        let nothing = self.tree.join("run/helix-nothing");
+        std::fs::write(&nothing, "#!/bin/sh\nexit 0\n").map_err(|e| Error::io("writing", &nothing, e))?;
+        std::fs::set_permissions(&nothing, std::fs::Permissions::from_mode(0o755))
+            .map_err(|e| Error::io("writing", &nothing, e))?;
+        self._mounts.bind(&nothing, &target)
+    }
+}
+
+/// What maintainer scripts are told: no questions, no services, and one fixed time.
+pub(crate) fn build_environment(cmd: Cmd, epoch: u64) -> Cmd {
+    cmd.env("DEBIAN_FRONTEND", "noninteractive")
+        .env("DEBCONF_NONINTERACTIVE_SEEN", "true")
+        .env("SYSTEMD_OFFLINE", "1")
+        .env("PYTHONHASHSEED", "0")
+        .env("SOURCE_DATE_EPOCH", epoch.to_string())
+}
+
+fn devices(dev: &Path, mounts: &mut Mounts) -> Result<(), Error> {
+    mounts.tmpfs(dev, "755")?;
+    for name in DEVICES {
+        let node = dev.join(name);
+        std::fs::write(&node, "").map_err(|e| Error::io("creating", &node, e))?;
+        mounts.bind(&Path::new("/dev").join(name), &node)?;
+    }
+    for (link, target) in [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")] {
+        let path = dev.join(link);
+        std::os::unix::fs::symlink(target, &path).map_err(|e| Error::io("linking", &path, e))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! Running the programs of a foreign architecture.
+//!
+//! A `binfmt_misc` instance of our own user namespace (Linux 6.7 and newer) sends every foreign program to the small
+//! dispatcher of `dispatch.rs`. It runs the *twin* of shells, coreutils, perl and their like (the same package, of the
+//! same release, built for this machine) and emulates only what has none. Maintainer scripts are almost wholly made of
+//! such tools, so that a configure run takes seconds where full emulation takes minutes, and leaves the same files.
+//!
+//! On an older kernel the host's own registration of qemu-user serves, without twins: slower, same result.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::arch::Arch;
+use crate::mounts::Mounts;
+
+static DISPATCHER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dispatch"));
+
+/// Packages whose programs are worth a twin, because maintainer scripts call them.
+pub const TWIN_PACKAGES: [&str; 25] = [
+    "bash",
+    "coreutils",
+    "cpio",
+    "dash",
+    "debianutils",
+    "diffutils",
+    "dpkg",
+    "findutils",
+    "gawk",
+    "grep",
+    "gzip",
+    "kmod",
+    "mawk",
+    "openssl",
+    "passwd",
+    "perl",
+    "perl-base",
+    "python3-minimal",
+    "sed",
+    "systemd",
+    "tar",
+    "udev",
+    "util-linux",
+    "xz-utils",
+    "zstd",
+];
+
+/// Programs that never have a twin, because what they answer or write depends on the architecture they were built for.
+const NO_TWIN: [&str; 16] = [
+    "usr/bin/arch",
+    "usr/bin/dpkg",
+    "usr/bin/dpkg-deb",
+    "usr/bin/dpkg-query",
+    "usr/bin/dpkg-split",
+    "usr/bin/dpkg-trigger",
+    "usr/bin/getconf",
+    "usr/bin/ldd",
+    "usr/bin/lscpu",
+    "usr/bin/setarch",
+    "usr/bin/uname",
+    "usr/sbin/iconvconfig",
+    "usr/sbin/ldconfig",
+    "usr/bin/systemd-detect-virt",
+    "usr/bin/ischroot",
+    "usr/bin/bootctl",
+];
+
+/// How foreign programs are run in this process's trees.
+#[derive(Debug)]
+pub enum Emulation {
+    /// The tree is of the host's own architecture.
+    None,
+    /// Our own registration: dispatcher, twins and the emulator of the tools tree.
+    Twins {
+        /// The folder of twins, see [`prepare_twins`].
+        twins: PathBuf,
+        /// The emulator, a static executable.
+        emulator: PathBuf,
+        /// The host's architecture.
+        host: Arch,
+        /// Keeps the registration.
+        registration: Registration,
+    },
+    /// The host's registration of qemu-user.
+    Host,
+}
+
+/// A `binfmt_misc` registration that ends with this value.
+#[derive(Debug)]
+pub struct Registration(#[expect(dead_code, reason = "dropping it takes the registration away")] Mounts);
+
+impl Emulation {
+    /// Makes programs of `target` runnable in trees, in the folder `work` for its own files.
+    ///
+    /// # Errors
+    /// When neither our own registration nor one of the host is possible.
+    pub fn start(host: Arch, target: Arch, work: &Path, emulator: &Path, twins: &Path) -> Result<Self, Error> {
+        if host == target {
+            return Ok(Self::None);
+        }
+        match register(target, work) {
+            Ok(registration) => {
+                Ok(Self::Twins { twins: twins.to_owned(), emulator: emulator.to_owned(), host, registration })
+            }
+            Err(own) if host_registration(target) => {
+                tracing::warn!("{own}; using the host's registration of qemu-user, which is several times slower");
+                Ok(Self::Host)
+            }
+            Err(own) => Err(Error::NoEmulation { arch: target, own: Box::new(own) }),
+        }
+    }
+
+    /// Adds to `mounts` what a tree needs so that its programs run. `run` must be a tmpfs already.
+    pub(crate) fn mount_into(&self, tree: &Path, mounts: &mut Mounts) -> Result<(), Error> {
+        let Self::Twins { twins, emulator, host, .. } = self else { return Ok(()) };
+        let run = tree.join("run/helix");
+        std::fs::create_dir_all(run.join("twins")).map_err(|e| Error::io("creating", &run, e))?;
+        mounts.bind(twins, &run.join("twins"))?;
+        std::fs::write(run.join("emulator"), "").map_err(|e| Error::io("creating", &run, e))?;
+        mounts.bind(emulator, &run.join("emulator"))?;
+        // Twins are linked dynamically: their loader and libraries stand beside the tree's own, as multiarch intends.
+        let libraries = format!("usr/lib/{}", host.triplet());
+        mounts.dir(&tree.join(&libraries))?;
+        mounts.bind(&twins.join(&libraries), &tree.join(&libraries))?;
+        if *host == Arch::Amd64 {
+            mounts.dir(&tree.join("usr/lib64"))?;
+            mounts.bind(&twins.join("usr/lib64"), &tree.join("usr/lib64"))?;
+            mounts.symlink("usr/lib64", &tree.join("lib64"))?;
+        } else {
+            let loader = tree.join("usr/lib").join(host.loader());
+            mounts.symlink(&format!("{}/{}", host.triplet(), host.loader()), &loader)?;
+        }
+        Ok(())
+    }
+}
+
+fn register(target: Arch, work: &Path) -> Result<Registration, Error> {
+    let dispatcher = work.join("dispatch");
+    std::fs::write(&dispatcher, DISPATCHER).map_err(|e| Error::io("writing", &dispatcher, e))?;
+    std::fs::set_permissions(&dispatcher, std::fs::Permissions::from_mode(0o755))
+        .map_err(|e| Error::io("writing", &dispatcher, e))?;
+    let point = work.join("binfmt");
+    std::fs::create_dir_all(&point).map_err(|e| Error::io("creating", &point, e))?;
+    let mut mounts = Mounts::default();
+    mounts.binfmt_misc(&point)?;
+    // P keeps the program's own first argument, F opens the dispatcher now, so that it is found from inside any tree.
+    let line = format!(":helix-{target}:M::{}:{}:PF", target.binfmt_magic(), dispatcher.display());
+    let register = point.join("register");
+    std::fs::write(&register, line).map_err(|e| Error::io("registering the emulator in", &register, e))?;
+    Ok(Registration(mounts))
+}
+
+/// Whether the host runs programs of `target` by a registration that works inside trees (flag F).
+pub fn host_registration(target: Arch) -> bool {
+    let path = format!("/proc/sys/fs/binfmt_misc/qemu-{}", target.kernel_name());
+    std::fs::read_to_string(path).is_ok_and(|text| {
+        text.starts_with("enabled") && text.lines().any(|l| l.strip_prefix("flags: ").is_some_and(|f| f.contains('F')))
+    })
+}
+
+/// Strips unpacked twin packages to what the dispatcher may use: programs, their loader and libraries.
+///
+/// # Errors
+/// When files cannot be removed.
+pub fn prepare_twins(dir: &Path, host: Arch) -> Result<(), Error> {
+    let keep_lib = [host.triplet(), host.loader()];
+    let remove = |path: &Path| {
+        let gone = if path.is_dir() && !path.is_symlink() {
+            std::fs::remove_dir_all(path)
+        } else {
+            std::fs::remove_file(path)
+        };
+        gone.map_err(|e| Error::io("removing", path, e))
+    };
+    for (folder, keep) in [("", &["usr"][..]), ("usr", &["bin", "sbin", "lib", "lib64"]), ("usr/lib", &keep_lib)] {
+        for entry in crate::read_dir_sorted(&dir.join(folder))? {
+            if !keep.iter().any(|k| entry.file_name().is_some_and(|n| n == *k)) {
+                remove(&entry)?;
+            }
+        }
+    }
+    for program in NO_TWIN {
+        let path = dir.join(program);
+        if path.symlink_metadata().is_ok() {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! Which accelerator executes the guest's instructions, found by trying.
+//!
+//! That `/dev/kvm` exists, opens and even starts a guest proves little: inside some virtual machines KVM emulates a few
+//! thousand instructions of the firmware and gives up with an internal error at the first one that it cannot. The probe
+//! therefore boots the firmware itself and believes only what comes out of its serial port.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::child::QemuChild;
+use crate::folder::RunFolder;
+use crate::machine::{Arch, Args, processor};
+use crate::platform;
+use crate::programs::{Error, Programs};
+use crate::qmp::Qmp;
+
+/// How long the firmware has to show a sign of life. With KVM it takes one or two seconds, emulated on a slow machine
+/// about the same: more time would only delay the answer "no".
+const PROBE_TIME: Duration = Duration::from_secs(8);
+/// The pause between two looks at the probe.
+const POLL: Duration = Duration::from_millis(50);
+
+/// What executes the guest's instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Accelerator {
+    /// Apple's Hypervisor framework.
+    Hvf,
+    /// The kernel's virtual machines on Linux.
+    Kvm,
+    /// Emulation by QEMU, on several threads; works everywhere and is slow.
+    Tcg,
+}
+
+impl Accelerator {
+    /// The value of QEMU's option `-accel`.
+    pub(crate) fn option(self) -> &'static str {
+        match self {
+            Self::Hvf => "hvf",
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg,thread=multi",
+        }
+    }
+}
+
+/// The accelerator that was chosen, and why it is not a better one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccelReport {
+    /// The accelerator to use.
+    pub chosen: Accelerator,
+    /// For each better one, why it is not used.
+    pub rejected: Vec<Rejected>,
+}
+
+/// An accelerator that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Rejected {
+    /// The accelerator.
+    pub accelerator: Accelerator,
+    /// Why it is not used.
+    pub why: String,
+}
+
+impl AccelReport {
+    fn tcg(why: String) -> Self {
+        let rejected = vec![Rejected { accelerator: platform::HARDWARE, why }];
+        Self { chosen: Accelerator::Tcg, rejected }
+    }
+}
+
+impl std::fmt::Display for AccelReport {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = |accelerator: Accelerator| accelerator.option().split(',').next().unwrap_or_default();
+        f.write_str(name(self.chosen))?;
+        for rejected in &self.rejected {
+            write!(f, "; not {}: {}", name(rejected.accelerator), rejected.why)?;
+        }
+        Ok(())
+    }
+}
+
+/// Finds the best accelerator for guests of `arch`. The probe's files go to a folder of their own below `run_folder`.
+///
+/// A hardware accelerator that does not work is no error: the report says why, and emulation is chosen.
+///
+/// # Errors
+/// When the probe's folder or files cannot be made.
+pub fn probe(programs: &Programs, arch: Arch, run_folder: &Path) -> Result<AccelReport, Error> {
+    if platform::host_arch() != Some(arch) {
+        let why = format!("the guest is {arch:?} and this machine is {}", std::env::consts::ARCH);
+        return Ok(AccelReport::tcg(why));
+    }
+    let folder = RunFolder::prepare(&run_folder.join("probe"))?;
+    Ok(match sign_of_life(programs, arch, &folder)? {
+        Ok(()) => AccelReport { chosen: platform::HARDWARE, rejected: Vec::new() },
+        Err(why) => AccelReport::tcg(why),
+    })
+}
+
+/// Runs the firmware under the hardware accelerator until it speaks; the inner error says why it does not.
+fn sign_of_life(programs: &Programs, arch: Arch, folder: &RunFolder) -> Result<Result<(), String>, Error> {
+    folder.copy_firmware_vars(&programs.firmware_vars)?;
+    let mut args = Args::default();
+    args.flags(&["-no-user-config", "-nodefaults", "-display", "none", "-m", "256M"]);
+    args.flags(&processor(arch, platform::HARDWARE));
+    args.firmware(&programs.seen(&programs.firmware_code)?, &programs.seen(&folder.firmware_vars())?);
+    args.serial(&programs.seen(&folder.serial_log())?);
+    args.qmp(&programs.seen(&folder.qmp_socket())?);
+    let child = QemuChild::start(&programs.qemu.clone().args(args.list), &folder.qemu_log())?;
+    Ok(watch(child, folder))
+}
+
+fn watch(mut child: QemuChild, folder: &RunFolder) -> Result<(), String> {
+    let mut qmp = None;
+    let deadline = Instant::now() + PROBE_TIME;
+    while Instant::now() < deadline {
+        // Any byte will do: the first ones of the x86 firmware only clear the screen.
+        if std::fs::metadata(folder.serial_log()).is_ok_and(|meta| meta.len() > 0) {
+            return Ok(());
+        }
+        if child.ended().is_some() {
+            return Err(first_line(&child.output_tail(), "QEMU ended at once"));
+        }
+        qmp = qmp.or_else(|| Qmp::connect(&folder.qmp_socket(), POLL).ok());
+        let status = qmp.as_mut().and_then(|qmp| qmp.status(Duration::from_secs(1)).ok());
+        if let Some(status) = status.filter(|status| status != "running") {
+            return Err(format!(
+                "the guest stopped with {status}; {}",
+                first_line(&child.output_tail(), "no reason given")
+            ));
+        }
+        std::thread::sleep(POLL);
+    }
+    Err(format!("the firmware gave no sign of life in {} s", PROBE_TIME.as_secs()))
+}
+
+/// The first line that is no warning says it; a dump of registers may follow.
+fn first_line(output: &str, otherwise: &str) -> String {
+    output.lines().find(|line| !line.contains("warning:")).unwrap_or(otherwise).to_owned()
+}
+
+#[cfg(test)]
+mod tests;

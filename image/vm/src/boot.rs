@@ -1,0 +1,265 @@
+//! From an image to a running, settled guest, or to a report of why there is none.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::accel::{self, AccelReport};
+use crate::agent::Agent;
+use crate::child::QemuChild;
+use crate::diagnosis::Diagnosis;
+use crate::failure::{BootFailure, GuestFailure, Reason};
+use crate::folder::RunFolder;
+use crate::guest::{SettleWatch, Settled};
+use crate::machine::{Arch, DataDisk, DiskFormat, Machine};
+use crate::overlay;
+use crate::programs::{Error, Programs, QemuFacts};
+use crate::qmp::Qmp;
+use crate::report::Timings;
+use crate::running::Running;
+use crate::seed::Seed;
+use crate::serial::{SerialLog, Stage};
+
+/// The pause between two looks at the guest.
+const POLL: Duration = Duration::from_millis(200);
+/// How long one question to the agent may hold up the look at everything else before the agent has answered once.
+const PING: Duration = Duration::from_millis(800);
+/// How long QEMU has to answer.
+const QMP_ANSWER: Duration = Duration::from_secs(5);
+
+/// What to boot, and how.
+#[derive(Debug, Clone)]
+pub struct BootConfig {
+    /// QEMU and its firmware.
+    pub programs: Programs,
+    /// The folder of this run; it is created. Keep its path short: Unix sockets are made in it.
+    pub run_folder: PathBuf,
+    /// The image, as qcow2. It is never written to.
+    pub image: PathBuf,
+    /// The size of the root disk in MiB, when it is to be larger than the image: the guest then grows at first boot.
+    pub disk_size_mib: Option<u64>,
+    /// A second disk and its format; the guest writes to it.
+    pub data_disk: Option<(PathBuf, DiskFormat)>,
+    /// What the guest is told at its first boot.
+    pub seed: Option<Seed>,
+    /// The guest's architecture.
+    pub arch: Arch,
+    /// What executes the guest's instructions; without it, [`accel::probe`] is asked.
+    pub accelerator: Option<AccelReport>,
+    /// How many processors the guest has.
+    pub cpus: u32,
+    /// The guest's memory in MiB.
+    pub memory_mib: u64,
+    /// The port on 127.0.0.1 that leads to the guest's port 22.
+    pub ssh_port: Option<u16>,
+    /// How long the guest has to settle, from the start of QEMU.
+    pub deadline: Duration,
+    /// Whether a system with failed units counts as booted.
+    pub allow_degraded: bool,
+}
+
+/// What a boot is doing.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// How far it has come.
+    pub stage: Stage,
+    /// The time since QEMU was started.
+    pub elapsed: Duration,
+    /// The last line of the serial console, readable.
+    pub last_line: &'a str,
+}
+
+/// Boots `config.image` and waits until the guest has settled. `progress` is called several times a second.
+///
+/// Where QEMU can, it ends with the process that started it. Linux takes the *thread* for that: call this on a thread
+/// that lives at least as long as the machine.
+///
+/// # Errors
+/// When QEMU cannot be started, ends early, or the guest does not settle in time and without failed units (unless those
+/// are allowed). QEMU has ended by then; the run folder stays.
+pub fn boot(config: &BootConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Result<Running, BootFailure> {
+    let folder = RunFolder::prepare(&config.run_folder)?;
+    let facts = QemuFacts::ask(&config.programs)?;
+    let accelerator = match &config.accelerator {
+        Some(report) => report.clone(),
+        None => accel::probe(&config.programs, config.arch, folder.path())?,
+    };
+    tracing::info!("accelerator: {accelerator}");
+    let machine = prepare(config, &folder, &accelerator, &facts)?;
+    let command = config.programs.qemu.clone().args(machine.arguments());
+    let child = QemuChild::start(&command, &folder.qemu_log())?;
+    Booting::new(child, folder, accelerator, facts).watch(config, progress).map_err(BootFailure::Guest)
+}
+
+/// Makes the files of the run and names them in the machine.
+fn prepare(
+    config: &BootConfig,
+    folder: &RunFolder,
+    accelerator: &AccelReport,
+    facts: &QemuFacts,
+) -> Result<Machine, Error> {
+    folder.copy_firmware_vars(&config.programs.firmware_vars)?;
+    overlay::create(&config.programs, &config.image, &folder.overlay(), config.disk_size_mib)?;
+    config.seed.as_ref().map_or(Ok(()), |seed| seed.write(&folder.seed()))?;
+    let seen = |path: &Path| config.programs.seen(path);
+    let data_disk = config.data_disk.as_ref();
+    Ok(Machine {
+        arch: config.arch,
+        accelerator: accelerator.chosen,
+        cpus: config.cpus,
+        memory_mib: config.memory_mib,
+        firmware_code: seen(&config.programs.firmware_code)?,
+        firmware_vars: seen(&folder.firmware_vars())?,
+        root_disk: seen(&folder.overlay())?,
+        throwaway: true,
+        data_disk: data_disk
+            .map(|(path, format)| Ok::<_, Error>(DataDisk { path: seen(path)?, format: *format }))
+            .transpose()?,
+        seed: config.seed.as_ref().map(|_| seen(&folder.seed())).transpose()?,
+        ssh_port: config.ssh_port,
+        agent_socket: seen(&folder.agent_socket())?,
+        qmp_socket: seen(&folder.qmp_socket())?,
+        serial_log: seen(&folder.serial_log())?,
+        exit_with_parent: facts.exit_with_parent,
+    })
+}
+
+/// A guest that is on its way up.
+struct Booting {
+    child: QemuChild,
+    folder: RunFolder,
+    accelerator: AccelReport,
+    facts: QemuFacts,
+    serial: SerialLog,
+    started: Instant,
+    timings: Timings,
+    qmp: Option<Qmp>,
+    agent: Option<Agent>,
+    /// Set once the agent has answered.
+    settling: Option<SettleWatch>,
+}
+
+impl Booting {
+    fn new(child: QemuChild, folder: RunFolder, accelerator: AccelReport, facts: QemuFacts) -> Self {
+        let (serial, timings) = (SerialLog::new(&folder.serial_log()), Timings::default());
+        let (qmp, agent, settling, started) = (None, None, None, Instant::now());
+        Self { child, folder, accelerator, facts, serial, started, timings, qmp, agent, settling }
+    }
+
+    fn watch(
+        mut self,
+        config: &BootConfig,
+        progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Running, Box<GuestFailure>> {
+        loop {
+            let (stage, last_line) = (self.stage(), self.serial.last_line());
+            progress(Progress { stage, elapsed: self.started.elapsed(), last_line: &last_line });
+            match self.look() {
+                Some(Ok(settled)) => return self.settled(settled, config.allow_degraded),
+                Some(Err(reason)) => return Err(self.failed(reason)),
+                None if self.started.elapsed() >= config.deadline => {
+                    return Err(self.failed(Reason::Deadline { seconds: config.deadline.as_secs() }));
+                }
+                None => std::thread::sleep(POLL),
+            }
+        }
+    }
+
+    /// One look at everything: the end of the boot, good or bad, or nothing yet.
+    fn look(&mut self) -> Option<Result<Settled, Reason>> {
+        self.serial.read_new();
+        self.timings.note(self.stage(), self.started.elapsed());
+        if let Some(status) = self.child.ended() {
+            return Some(Err(Reason::QemuEnded { status: status.to_string() }));
+        }
+        if let Some(status) = self.stopped() {
+            return Some(Err(Reason::GuestStopped { status }));
+        }
+        if let Some(message) = self.serial.panic() {
+            return Some(Err(Reason::KernelPanic { message: message.to_owned() }));
+        }
+        self.ask_agent().map(Ok)
+    }
+
+    /// The state of a machine that does not run any more.
+    fn stopped(&mut self) -> Option<String> {
+        if self.qmp.is_none() {
+            self.qmp = Qmp::connect(&self.folder.qmp_socket(), QMP_ANSWER).ok();
+        }
+        let status = self.qmp.as_mut()?.status(QMP_ANSWER).ok()?;
+        ["internal-error", "guest-panicked", "io-error", "shutdown"].contains(&status.as_str()).then_some(status)
+    }
+
+    /// The settled state. That the agent does not answer is normal for most of a boot, and possible until its end.
+    fn ask_agent(&mut self) -> Option<Settled> {
+        if self.agent.is_none() {
+            self.agent = Agent::connect(&self.folder.agent_socket()).ok();
+        }
+        let agent = self.agent.as_mut()?;
+        match &mut self.settling {
+            Some(watch) => watch.look(agent).unwrap_or_else(|error| {
+                tracing::debug!("{error}");
+                None
+            }),
+            None => {
+                agent.ping(PING).ok()?;
+                self.settling = Some(SettleWatch::default());
+                self.timings.note(Stage::Agent, self.started.elapsed());
+                None
+            }
+        }
+    }
+
+    fn stage(&self) -> Stage {
+        if self.settling.is_some() { Stage::Agent } else { self.serial.stage() }
+    }
+
+    fn settled(mut self, settled: Settled, allow_degraded: bool) -> Result<Running, Box<GuestFailure>> {
+        match &settled {
+            Settled::Degraded(units) if !allow_degraded => {
+                let units = units.clone();
+                return Err(self.failed(Reason::Degraded { units }));
+            }
+            Settled::Maintenance => return Err(self.failed(Reason::Maintenance)),
+            _ => self.timings.note(Stage::Settled, self.started.elapsed()),
+        }
+        // Both were needed to come here.
+        let (Some(qmp), Some(agent)) = (self.qmp.take(), self.agent.take()) else {
+            return Err(self.failed(Reason::GuestStopped { status: "no answer from QEMU".into() }));
+        };
+        Ok(Running {
+            child: self.child,
+            folder: self.folder,
+            accelerator: self.accelerator,
+            facts: self.facts,
+            serial: self.serial,
+            timings: self.timings,
+            settled,
+            qmp,
+            agent,
+        })
+    }
+
+    fn failed(mut self, reason: Reason) -> Box<GuestFailure> {
+        let elapsed = self.started.elapsed();
+        let alive = self.child.ended().is_none() && self.settling.is_some();
+        let diagnosis = self.agent.as_mut().filter(|_| alive).map(Diagnosis::take);
+        self.serial.read_new();
+        let (stage, qemu_output, serial_tail) = (self.stage(), self.child.output_tail(), self.serial.tail());
+        let (accelerator, qemu_version, timings) = (self.accelerator, self.facts.version, self.timings);
+        let failure = GuestFailure {
+            reason,
+            stage,
+            elapsed,
+            accelerator,
+            qemu_version,
+            timings,
+            qemu_output,
+            serial_tail,
+            diagnosis,
+        };
+        Box::new(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,168 @@
+//! Checks inside the guest. That a check failed and that it could not run are different results.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use crate::agent::{Agent, Error, ExecOutput};
+use crate::diagnosis::tail;
+use crate::serial::readable_text;
+
+/// How much of what a check printed is kept, in bytes from the end.
+const OUTPUT_KEPT: usize = 2048;
+
+/// A shell command that must succeed inside the guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The name in reports.
+    pub name: String,
+    /// The command, for `/bin/sh -c`, run as root.
+    pub command: String,
+    /// What it must print to standard output, white space around it aside; without it the exit code decides alone.
+    pub expect: Option<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// What became of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "outcome")]
+pub enum Outcome {
+    /// It exited with 0 and printed what was expected.
+    Passed,
+    /// It ran to its end and the guest is not as it should be.
+    Failed {
+        /// What should have been printed, if that was given.
+        expected: Option<String>,
+        /// The end of what was printed.
+        got: String,
+        /// The exit code; none when a signal ended the command.
+        exit_code: Option<i64>,
+        /// The end of standard error.
+        stderr_tail: String,
+    },
+    /// Nothing is known about the guest: the command did not start or did not end.
+    CouldNotRun {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A check and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckResult {
+    /// The name of the check.
+    pub name: String,
+    /// Its command.
+    pub command: String,
+    /// How long it took.
+    #[serde(rename = "duration_seconds", serialize_with = "crate::report::seconds")]
+    pub duration: Duration,
+    /// The end of standard output.
+    pub output_tail: String,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// The exit codes with which a shell says that it did not run the command at all (POSIX, "Exit Status for Commands").
+const NOT_RUN: [(i64, &str); 2] = [(126, "not executable"), (127, "not found")];
+
+impl Check {
+    /// Runs the check.
+    pub(crate) fn run(&self, agent: &mut Agent) -> CheckResult {
+        let started = Instant::now();
+        let ran = agent.exec(&self.command, self.timeout);
+        let duration = started.elapsed();
+        let output_tail = ran.as_ref().map(|output| kept(&output.stdout)).unwrap_or_default();
+        let (name, command) = (self.name.clone(), self.command.clone());
+        CheckResult { name, command, duration, output_tail, outcome: self.judge(ran) }
+    }
+
+    fn judge(&self, ran: Result<ExecOutput, Error>) -> Outcome {
+        let output = match ran {
+            Ok(output) => output,
+            Err(error) => return Outcome::CouldNotRun { why: error.to_string() },
+        };
+        let stderr_tail = kept(&output.stderr);
+        if let Some((_, what)) = NOT_RUN.iter().find(|(code, _)| output.exit_code == Some(*code)) {
+            return Outcome::CouldNotRun { why: format!("{what}: {stderr_tail}") };
+        }
+        let as_expected = self.expect.as_ref().is_none_or(|expected| expected.trim() == output.stdout_text());
+        if output.exit_code == Some(0) && as_expected {
+            return Outcome::Passed;
+        }
+        Outcome::Failed {
+            expected: self.expect.clone(),
+            got: kept(&output.stdout),
+            exit_code: output.exit_code,
+            stderr_tail,
+        }
+    }
+}
+
+/// What a report keeps of an output: its end, readable.
+fn kept(output: &[u8]) -> String {
+    // Much more than is kept in the end, and little enough to clean up quickly.
+    let start = output.len().saturating_sub(8 * OUTPUT_KEPT);
+    tail(&readable_text(&output[start..]), OUTPUT_KEPT).to_owned()
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Passed => f.write_str("passed"),
+            Self::CouldNotRun { why } => write!(f, "could not run: {why}"),
+            Self::Failed { expected, got, exit_code, stderr_tail } => {
+                match exit_code {
+                    Some(code) => write!(f, "failed with exit code {code}")?,
+                    None => f.write_str("ended by a signal")?,
+                }
+                if let Some(expected) = expected {
+                    write!(f, "; expected {expected:?}, got {got:?}")?;
+                }
+                if stderr_tail.is_empty() { Ok(()) } else { write!(f, "; it said: {stderr_tail}") }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(expect: Option<&str>, exit_code: i64, stdout: &str) -> Outcome {
+        let check = Check {
+            name: "n".into(),
+            command: "c".into(),
+            expect: expect.map(str::to_owned),
+            timeout: Duration::from_secs(1),
+        };
+        check.judge(Ok(ExecOutput { exit_code: Some(exit_code), stdout: stdout.into(), stderr: b"oops\n".to_vec() }))
+    }
+
+    #[test]
+    fn white_space_around_the_output_does_not_matter() {
+        assert_eq!(judged(Some("vfs"), 0, " vfs\n"), Outcome::Passed);
+        assert_eq!(judged(None, 0, "anything"), Outcome::Passed);
+    }
+
+    #[test]
+    fn other_output_and_other_exit_codes_fail() {
+        assert_eq!(
+            judged(Some("vfs"), 0, "overlay2").to_string(),
+            r#"failed with exit code 0; expected "vfs", got "overlay2"; it said: oops"#
+        );
+        assert!(matches!(judged(Some("vfs"), 1, "vfs"), Outcome::Failed { exit_code: Some(1), .. }));
+    }
+
+    #[test]
+    fn a_report_keeps_no_control_characters() {
+        assert_eq!(kept(b"\x1b[31mred\x1b[0m\r\n\0\0two\n"), "red\ntwo");
+    }
+
+    #[test]
+    fn a_command_that_does_not_exist_says_nothing_about_the_guest() {
+        assert_eq!(judged(None, 127, ""), Outcome::CouldNotRun { why: "not found: oops".into() });
+    }
+}
