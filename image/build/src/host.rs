@@ -145,10 +145,11 @@ fn install(packages: &[&str], say: &dyn Fn(&str)) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// The missing things, each with what helps.
-fn describe(missing: &[Finding]) -> String {
+/// The missing ones among the findings, each with what helps.
+pub fn describe(findings: &[Finding]) -> String {
     let mut text = String::from("this machine is not ready:");
-    for f in missing {
+    let missing: Vec<&Finding> = findings.iter().filter(|f| !f.ok).collect();
+    for f in &missing {
         text.push_str(&format!("\n  {}: {}", f.what, f.detail));
         if let Some(command) = &f.command {
             text.push_str(&format!("\n    {command}"));

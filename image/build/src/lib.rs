@@ -16,7 +16,7 @@ mod output;
 pub mod pipeline;
 pub mod plan;
 pub mod progress;
-mod resolve;
+pub mod resolve;
 mod sbom;
 pub mod steps;
 pub mod store;

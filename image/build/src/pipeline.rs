@@ -29,6 +29,9 @@ use crate::{inventory, sbom};
 /// The keyring of an archive inside the image.
 const KEYRINGS: &str = "/usr/share/keyrings";
 
+/// The most that a kernel is unpacked to, in bytes.
+const LARGEST_KERNEL: u64 = 256 << 20;
+
 /// What to build, and how.
 #[derive(Debug, Clone)]
 pub struct Job {
@@ -477,6 +480,19 @@ impl<'a> Session<'a> {
         Ok(self.job.until == step)
     }
 
+    pub(crate) fn output(&self) -> &Path {
+        &self.job.output
+    }
+
+    pub(crate) fn progress(&self) -> &dyn Progress {
+        self.progress
+    }
+
+    /// Notes for `plan` that the boot test was run.
+    pub(crate) fn note_test(&self, inputs: &Inputs) -> Result<(), Error> {
+        self.store.set_last(&self.job.last_name(Step::Test), inputs)
+    }
+
     /// Where runs of the boot test keep their files; the path is short enough for sockets.
     pub(crate) fn run_folder(&self) -> PathBuf {
         self.work.path().join("vm")
@@ -559,9 +575,25 @@ fn esp_files(recipe: &Recipe, tree: &Path, kernel: &str) -> Result<Vec<helix_fat
         File { path: "loader/loader.conf".into(), content: Content::Bytes(b"timeout 0\nconsole-mode keep\neditor no\n".to_vec()) },
         File { path: "loader/entries.srel".into(), content: Content::Bytes(b"type1\n".to_vec()) },
         File { path: format!("loader/entries/{token}-{kernel}.conf"), content: Content::Bytes(entry.into_bytes()) },
-        File { path: format!("{token}/{kernel}/linux"), content: path(&format!("boot/vmlinuz-{kernel}")) },
+        File { path: format!("{token}/{kernel}/linux"), content: plain_kernel(tree, kernel)? },
         File { path: format!("{token}/{kernel}/initrd.img-{kernel}"), content: path(&format!("boot/initrd.img-{kernel}")) },
     ])
+}
+
+/// The kernel as the boot loader wants it: Ubuntu's is packed with gzip, which systemd-boot does not undo.
+fn plain_kernel(tree: &Path, kernel: &str) -> Result<helix_fat::Content, Error> {
+    use std::io::Read;
+    let path = tree.join(format!("boot/vmlinuz-{kernel}"));
+    let failed = |e: std::io::Error| Error::io("reading the kernel", &path, e);
+    let mut magic = [0; 2];
+    File::open(&path).and_then(|mut f| f.read_exact(&mut magic)).map_err(failed)?;
+    if magic != [0x1f, 0x8b] {
+        return Ok(helix_fat::Content::Path(path));
+    }
+    let mut bytes = Vec::new();
+    let packed = flate2::read::GzDecoder::new(File::open(&path).map_err(failed)?);
+    packed.take(LARGEST_KERNEL).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(helix_fat::Content::Bytes(bytes))
 }
 
 fn os_release(tree: &Path, key: &str) -> Option<String> {

@@ -135,10 +135,7 @@ impl StepInputs {
             .with_json("disk", &recipe.disk)
             .with("summary", &recipe.summary)
             .with("tools", tools);
-        let test = Inputs::of("test", revision::TEST)
-            .with("disk", &disk.key())
-            .with_json("checks", &recipe.checks)
-            .with("tools", tools);
+        let test = test_inputs(&disk, &serde_json::to_value(&recipe.checks).expect("checks are plain data"), tools);
         Ok(Self { packages, initramfs, files, disk, test })
     }
 
@@ -153,6 +150,11 @@ impl StepInputs {
             Step::Test => Some(&self.test),
         }
     }
+}
+
+/// The inputs of the boot test of a disk.
+pub(crate) fn test_inputs(disk: &Inputs, checks: &serde_json::Value, tools: &str) -> Inputs {
+    Inputs::of("test", revision::TEST).with("disk", &disk.key()).with_json("checks", checks).with("tools", tools)
 }
 
 /// Artifacts by what decides their content: an address does not, once there is a digest.

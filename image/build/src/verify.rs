@@ -11,8 +11,12 @@ use crate::Error;
 use crate::key::Inputs;
 use crate::manifest::{Manifest, Verification};
 use crate::output::write_whole;
+use crate::pipeline::Session;
 use crate::progress::Progress;
+use crate::resolve::LockMode;
+use crate::store::Store;
 use crate::tools::Tools;
+use crate::workspace::Workspace;
 
 /// The full report's file name.
 pub const REPORT: &str = "boot-report.json";
@@ -28,13 +32,13 @@ const DEADLINE: Duration = Duration::from_secs(900);
 const POWER_OFF: Duration = Duration::from_secs(90);
 
 /// What the boot test is told besides the image.
-pub struct Test<'a> {
+struct Test<'a> {
     /// QEMU and its firmware.
-    pub tools: &'a Tools,
+    tools: &'a Tools,
     /// A folder for the run, short enough for sockets.
-    pub run_folder: &'a Path,
+    run_folder: &'a Path,
     /// Listens.
-    pub progress: &'a dyn Progress,
+    progress: &'a dyn Progress,
 }
 
 /// Boots the image in `dir` and runs its checks; the outcome goes into its manifest and its report files.
@@ -42,7 +46,7 @@ pub struct Test<'a> {
 /// # Errors
 /// [`Error::CheckFailed`] when the image does not boot or a check says no; [`Error::CheckCouldNotRun`] when that cannot
 /// be found out.
-pub fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inputs) -> Result<BootReport, Error> {
+fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inputs) -> Result<BootReport, Error> {
     let checks = checks(&manifest.resolved_recipe).map_err(|reason| Error::NotAnImage { path: dir.to_owned(), reason })?;
     test.progress.begin("Booting the image", None);
     let config = config(dir, manifest, test, None)?;
@@ -70,7 +74,7 @@ pub fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inp
 ///
 /// # Errors
 /// When the image does not boot.
-pub fn keep_booted(dir: &Path, manifest: &Manifest, test: &Test<'_>, say: &dyn Fn(&str), ended: &dyn Fn() -> bool) -> Result<(), Error> {
+fn keep_booted(dir: &Path, manifest: &Manifest, test: &Test<'_>, say: &dyn Fn(&str), ended: &dyn Fn() -> bool) -> Result<(), Error> {
     std::fs::create_dir_all(test.run_folder).map_err(|e| Error::io("making", test.run_folder, e))?;
     let could_not = |e: String| Error::CheckCouldNotRun(e);
     let key = SshKey::create(test.run_folder).map_err(|e| could_not(e.to_string()))?;
@@ -249,10 +253,47 @@ fn judge(report: &BootReport, dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-impl crate::pipeline::Session<'_> {
-    /// The boot test of this session's image.
-    pub fn test(&self, progress: &dyn Progress, work: impl FnOnce(&Test<'_>) -> Result<(), Error>) -> Result<(), Error> {
+/// Boots the image in `dir`, which may have been built anywhere, and runs its checks.
+///
+/// # Errors
+/// Those of [`verify`], and when the tools cannot be made.
+pub fn test_image(workspace: &Workspace, store: &Store, dir: &Path, target: Arch, progress: &dyn Progress) -> Result<BootReport, Error> {
+    let mut manifest = Manifest::read(dir)?;
+    let run = store.dir("run");
+    let work = tempfile::Builder::new().prefix("t").tempdir_in(&run).map_err(|e| Error::io("making", &run, e))?;
+    let root = work.path().join("tools");
+    let tools = Tools::open(workspace, store, target, LockMode::Prefer, false, &root, progress)?;
+    let run_folder = work.path().join("vm");
+    // The inputs are those of the disk that was tested: a build that finds them needs no second test.
+    let inputs = crate::steps::test_inputs(&manifest.inputs, &manifest.resolved_recipe["checks"], tools.key());
+    verify(dir, &mut manifest, &Test { tools: &tools, run_folder: &run_folder, progress }, &inputs)
+}
+
+impl Session<'_> {
+    /// The boot test of this session's image, unless it has passed before.
+    ///
+    /// # Errors
+    /// Those of [`verify`].
+    pub fn verify(&self, manifest: &mut Manifest) -> Result<(), Error> {
+        let checks = &manifest.resolved_recipe["checks"];
+        let inputs = crate::steps::test_inputs(&manifest.inputs, checks, self.tools().key());
+        if manifest.verification.as_ref().is_some_and(|v| v.passed && v.inputs == inputs) {
+            return Ok(());
+        }
         let run_folder = self.run_folder();
-        work(&Test { tools: self.tools(), run_folder: &run_folder, progress })
+        let test = Test { tools: self.tools(), run_folder: &run_folder, progress: self.progress() };
+        let report = verify(self.output(), manifest, &test, &inputs);
+        self.note_test(&inputs)?;
+        report.map(drop)
+    }
+
+    /// Boots this session's image for somebody to log in, until the guest ends or `ended` says so.
+    ///
+    /// # Errors
+    /// When the image does not boot.
+    pub fn keep_booted(&self, manifest: &Manifest, say: &dyn Fn(&str), ended: &dyn Fn() -> bool) -> Result<(), Error> {
+        let run_folder = self.run_folder();
+        let test = Test { tools: self.tools(), run_folder: &run_folder, progress: self.progress() };
+        keep_booted(self.output(), manifest, &test, say, ended)
     }
 }

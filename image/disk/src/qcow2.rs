@@ -4,6 +4,7 @@
 //! (<https://gitlab.com/qemu-project/qemu/-/blob/master/docs/interop/qcow2.rst>), called "the specification" here.
 
 mod compress;
+mod fields;
 mod format;
 mod output;
 mod reader;

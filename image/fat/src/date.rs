@@ -22,7 +22,8 @@ impl Stamp {
         let timestamp = timestamp.clamp(FIRST, LAST);
         let second = timestamp % DAY;
         let (year, month, day) = civil(timestamp / DAY);
-        let time = (second / 3600) << 11 | (second / 60 % 60) << 5 | (second % 60) / 2;
+        let (hour, minute, pair) = (second / 3600, second / 60 % 60, second % 60 / 2);
+        let time = hour << 11 | minute << 5 | pair;
         Self { date: ((year - 1980) << 9 | month << 5 | day) as u16, time: time as u16 }
     }
 }

@@ -41,7 +41,7 @@ pub enum Outcome {
         /// The end of standard error.
         stderr_tail: String,
     },
-    /// Nothing is known about the guest: the command did not start or did not end.
+    /// Nothing is known about the guest: the agent did not start the command, or it did not end in time.
     CouldNotRun {
         /// Why.
         why: String,
@@ -65,9 +65,6 @@ pub struct CheckResult {
     pub outcome: Outcome,
 }
 
-/// The exit codes with which a shell says that it did not run the command at all (POSIX, "Exit Status for Commands").
-const NOT_RUN: [(i64, &str); 2] = [(126, "not executable"), (127, "not found")];
-
 impl Check {
     /// Runs the check.
     pub(crate) fn run(&self, agent: &mut Agent) -> CheckResult {
@@ -85,9 +82,6 @@ impl Check {
             Err(error) => return Outcome::CouldNotRun { why: error.to_string() },
         };
         let stderr_tail = kept(&output.stderr);
-        if let Some((_, what)) = NOT_RUN.iter().find(|(code, _)| output.exit_code == Some(*code)) {
-            return Outcome::CouldNotRun { why: format!("{what}: {stderr_tail}") };
-        }
         let as_expected = self.expect.as_ref().is_none_or(|expected| expected.trim() == output.stdout_text());
         if output.exit_code == Some(0) && as_expected {
             return Outcome::Passed;
@@ -162,7 +156,16 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_does_not_exist_says_nothing_about_the_guest() {
-        assert_eq!(judged(None, 127, ""), Outcome::CouldNotRun { why: "not found: oops".into() });
+    fn a_command_that_the_guest_lacks_is_a_fault_of_the_guest() {
+        let outcome = judged(None, 127, "");
+        assert_eq!(outcome.to_string(), "failed with exit code 127; it said: oops");
+    }
+
+    #[test]
+    fn without_an_agent_nothing_is_known_about_the_guest() {
+        let check = Check { name: "n".into(), command: "c".into(), expect: None, timeout: Duration::from_secs(1) };
+        let source = crate::line::LineError::Timeout;
+        let outcome = check.judge(Err(Error::Line { command: "guest-exec", source }));
+        assert_eq!(outcome, Outcome::CouldNotRun { why: "guest agent, guest-exec: no answer in time".into() });
     }
 }

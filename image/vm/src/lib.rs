@@ -37,6 +37,7 @@ pub use diagnosis::Diagnosis;
 pub use failure::{BootFailure, GuestFailure, Reason};
 pub use folder::RunFolder;
 pub use guest::Settled;
+pub use line::LineError;
 pub use machine::{Arch, DataDisk, DiskFormat, Machine};
 pub use overlay::allocated_bytes;
 pub use programs::{Error, Programs, QemuFacts};

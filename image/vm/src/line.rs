@@ -79,12 +79,15 @@ impl Lines {
     fn fill(&mut self, deadline: Instant) -> Result<(), LineError> {
         self.stream.set_read_timeout(Some(remaining(deadline)?))?;
         let mut chunk = [0; 16 * 1024];
-        match self.stream.read(&mut chunk).map_err(classify)? {
-            0 => Err(LineError::Closed),
-            count => {
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Err(LineError::Closed),
+            Ok(count) => {
                 self.pending.extend_from_slice(&chunk[..count]);
                 Ok(())
             }
+            // Linux interrupts a read with a time-out when a stopped process continues (signal(7)): Ctrl-Z, then `fg`.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(classify(error)),
         }
     }
 }

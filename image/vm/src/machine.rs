@@ -133,8 +133,8 @@ pub(crate) fn processor(arch: Arch, accelerator: Accelerator) -> [&'static str; 
         (Arch::Amd64, _) => "q35",
     };
     let cpu = match (arch, accelerator) {
-        // Emulating `max` costs a third more: 56 to 68 s of processor time to a login prompt, where this needs 47.
-        // `cortex-a72` needs 41 to 45, but lacks the atomics that some programs for today's machines are built with.
+        // To a login prompt, QEMU 11.1 spent 51 to 68 s of processor time on `max`, 47 to 48 s on this and 41 to 45 s on
+        // `cortex-a72`, which however lacks the atomics that some programs for today's machines are built with.
         (Arch::Arm64, Accelerator::Tcg) => "neoverse-n1",
         (Arch::Amd64, Accelerator::Tcg) => "max",
         (_, Accelerator::Kvm | Accelerator::Hvf) => "host",

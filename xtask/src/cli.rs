@@ -1,0 +1,237 @@
+//! The command line's definition: help, completions and man pages are all made from it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use helix_build::steps::Step;
+
+/// Builds, boots and checks virtual machine images from recipes.
+#[derive(Debug, Parser)]
+#[command(name = "cargo-xtask", bin_name = "cargo xtask", version, after_help = crate::exit::help(), arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Print one JSON document to standard output; progress stays on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Build an image from a recipe, boot it and run its checks
+    #[command(after_help = "Examples:\n  cargo xtask build-image\n  cargo xtask build-image ubuntu-26.04 --locked --json\n  cargo xtask build-image --break packages      # look around in the tree\n  cargo xtask build-image --keep-booted         # log in by SSH afterwards")]
+    BuildImage(BuildArgs),
+    /// Boot an image that was built and run its checks
+    #[command(after_help = "Examples:\n  cargo xtask test-image\n  cargo xtask test-image target/images/ubuntu-26.04 --json")]
+    TestImage(TestImageArgs),
+    /// Show the steps of a build, which are cached, and what changed in the others
+    #[command(after_help = "Examples:\n  cargo xtask plan\n  cargo xtask plan ubuntu-26.04 --arch amd64 --json")]
+    Plan(RecipeArgs),
+    /// Show what an image is and verify its files
+    #[command(after_help = "Examples:\n  cargo xtask inspect target/images/quickstart\n  cargo xtask inspect target/images/quickstart --json | jq .manifest.packages")]
+    Inspect(InspectArgs),
+    /// Compare two images: packages, files, size
+    #[command(after_help = "Examples:\n  cargo xtask diff yesterday/quickstart target/images/quickstart")]
+    Diff(DiffArgs),
+    /// Say what this machine lacks for building images
+    #[command(after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --arch amd64 --json")]
+    Doctor(DoctorArgs),
+    /// Print the JSON schema of recipes
+    #[command(after_help = "Examples:\n  cargo xtask schema > recipe.schema.json")]
+    Schema,
+    /// Look after the cache
+    #[command(after_help = "Examples:\n  cargo xtask cache ls\n  cargo xtask cache gc\n  cargo xtask cache rm trees")]
+    Cache(CacheArgs),
+    /// Measure against the alternatives, side by side
+    #[command(after_help = "Examples:\n  cargo xtask bench qcow2\n  cargo xtask bench build\n  cargo xtask bench steps")]
+    Bench(BenchArgs),
+    /// Run all tests of the project
+    #[command(after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --only lint,unit")]
+    Test(TestArgs),
+    /// Write the generated files: schema, recipe reference, exit codes, man pages, completions
+    #[command(after_help = "Examples:\n  cargo xtask generate\n  cargo xtask generate --check")]
+    Generate(GenerateArgs),
+}
+
+/// An architecture of images.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ArchArg {
+    /// 64-bit ARM
+    Arm64,
+    /// 64-bit x86
+    Amd64,
+}
+
+impl From<ArchArg> for helix_recipe::Architecture {
+    fn from(arch: ArchArg) -> Self {
+        match arch {
+            ArchArg::Arm64 => Self::Arm64,
+            ArchArg::Amd64 => Self::Amd64,
+        }
+    }
+}
+
+/// A recipe and how to read it.
+#[derive(Debug, Args)]
+pub(crate) struct RecipeArgs {
+    /// The recipe: a name in recipes/, or a YAML file
+    #[arg(default_value = "quickstart")]
+    pub(crate) recipe: String,
+    /// The image's architecture, instead of the recipe's
+    #[arg(long, value_name = "ARCH")]
+    pub(crate) arch: Option<ArchArg>,
+    /// The mirror of the recipe's main archive
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Option<String>,
+    /// The folder of the image [default: target/images/RECIPE]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// Refuse packages that differ from the lock
+    #[arg(long, conflicts_with = "update_lock")]
+    pub(crate) locked: bool,
+    /// Resolve packages anew and write the lock
+    #[arg(long, conflicts_with = "offline")]
+    pub(crate) update_lock: bool,
+    /// Use nothing but the cache
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// Stop after this step (tools, packages, initramfs, files, disk, test)
+    #[arg(long, value_name = "STEP")]
+    pub(crate) until: Option<Step>,
+    /// Open a shell in the tree after this step (packages, files), then stop
+    #[arg(long = "break", value_name = "STEP", conflicts_with_all = ["until", "json"])]
+    pub(crate) break_at: Option<Step>,
+    /// Do not boot the image
+    #[arg(long)]
+    pub(crate) no_test: bool,
+    /// Boot the image afterwards, print a ready ssh command, and run until Ctrl-C
+    #[arg(long, conflicts_with_all = ["json", "until"])]
+    pub(crate) keep_booted: bool,
+    /// How many threads compress the disk [default: all processors]; the result is the same
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestImageArgs {
+    /// The folder of the image
+    #[arg(default_value = "target/images/quickstart")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The folder of the image
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The folder of the earlier image
+    pub(crate) before: PathBuf,
+    /// The folder of the later image
+    pub(crate) after: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// The architecture of the images to build
+    #[arg(long, value_name = "ARCH", default_value = "arm64")]
+    pub(crate) arch: ArchArg,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheArgs {
+    #[command(subcommand)]
+    pub(crate) action: CacheAction,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CacheKind {
+    /// Package files
+    Packages,
+    /// Trees, and what was made from them
+    Trees,
+    /// Tools trees
+    Tools,
+    /// Artifacts
+    Blobs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheAction {
+    /// List what is in the cache
+    Ls,
+    /// Remove what was not used for 30 days, and what killed builds left
+    Gc,
+    /// Remove one kind of entries, or everything
+    Rm {
+        /// What to remove; everything when not given
+        kind: Option<CacheKind>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// What to measure
+    pub(crate) what: BenchKind,
+    /// The recipe
+    #[arg(long, default_value = "quickstart")]
+    pub(crate) recipe: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum BenchKind {
+    /// Writing a qcow2, against qemu-img convert
+    Qcow2,
+    /// A cold build, against mmdebstrap, mke2fs and qemu-img
+    Build,
+    /// A build with one changed file, one with nothing changed, and the peak of memory
+    Steps,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Run only these parts
+    #[arg(long, value_delimiter = ',', value_name = "PART")]
+    pub(crate) only: Vec<TestPart>,
+    /// How many points of a build the kill test tries
+    #[arg(long, value_name = "N", default_value = "50")]
+    pub(crate) kills: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TestPart {
+    /// Formatting and clippy
+    Lint,
+    /// Unit and integration tests of the crates
+    Unit,
+    /// Generated files
+    Generated,
+    /// Licences, bans and sources of dependencies
+    Deny,
+    /// The fuzz targets, for a short while each
+    Fuzz,
+    /// The machine runner, with a real QEMU
+    Machine,
+    /// Faults, locks and interruptions, with archives made by the test
+    Faults,
+    /// The quickstart image: a real build, booted and checked
+    Image,
+    /// Two builds in different surroundings, compared byte for byte
+    Twice,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArgs {
+    /// Fail when a generated file is not up to date
+    #[arg(long)]
+    pub(crate) check: bool,
+}

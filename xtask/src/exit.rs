@@ -1,0 +1,119 @@
+//! Exit codes: the one table of `docs/src/exit-codes.md`, and how a failure is shown.
+
+use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use helix_build::{Error, Kind};
+
+/// What can end a verb other than success.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The pipeline failed.
+    Pipeline(Error),
+    /// Something is wrong that the verb has shown already, such as a difference or a damaged file.
+    Found(String),
+    /// A program or a file of the verb's own failed.
+    Other(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Pipeline(error)
+    }
+}
+
+impl From<helix_command::Error> for Failure {
+    fn from(error: helix_command::Error) -> Self {
+        Self::Other(error.to_string())
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Pipeline(e) => e.fmt(f),
+            Self::Found(text) | Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+/// The table. clap itself ends with 2 on a command line it does not understand.
+const TABLE: [(u8, &str, &str); 8] = [
+    (0, "ok", "done, and every check passed"),
+    (2, "usage", "the command line asks for something that does not exist"),
+    (3, "recipe", "the recipe, its lock or a file it names is at fault"),
+    (4, "host", "this machine is not ready; the message names the command that helps"),
+    (5, "build", "a step failed: a download, a package, a full disk"),
+    (6, "check-failed", "the image does not boot, or a check says no; or a verb found what it looks for"),
+    (7, "check-could-not-run", "a check could not be run: the image may be good or bad"),
+    (130, "interrupted", "stopped by Ctrl-C; the next run goes on where this one was"),
+];
+
+/// The table as Markdown, for the book.
+pub(crate) fn table() -> String {
+    let rows: Vec<String> = TABLE.iter().map(|(code, name, text)| format!("| {code} | {name} | {text} |")).collect();
+    format!("| code | name | meaning |\n|---|---|---|\n{}\n", rows.join("\n"))
+}
+
+/// The table as text, for `--help`.
+pub(crate) fn help() -> String {
+    let rows: Vec<String> = TABLE.iter().map(|(code, name, text)| format!("  {code:>3}  {name:<20} {text}")).collect();
+    format!("Exit codes:\n{}", rows.join("\n"))
+}
+
+fn code(failure: &Failure) -> u8 {
+    if interrupted() {
+        return 130;
+    }
+    match failure {
+        Failure::Found(_) => 6,
+        Failure::Other(_) => 5,
+        Failure::Pipeline(error) => match error.kind() {
+            Kind::Usage => 2,
+            Kind::Recipe => 3,
+            Kind::Host => 4,
+            Kind::Build => 5,
+            Kind::CheckFailed => 6,
+            Kind::CheckCouldNotRun => 7,
+        },
+    }
+}
+
+static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// From now on the first Ctrl-C only sets a flag: programs under way get it too and fail, and everything is cleaned up
+/// on the way out. The second one ends this program at once.
+pub(crate) fn watch_interrupts() {
+    let flag = INTERRUPTED.get_or_init(Arc::default).clone();
+    let signal = signal_hook::consts::SIGINT;
+    // Without a handler Ctrl-C simply ends the program, which loses nothing but the clean-up.
+    let _ = signal_hook::flag::register_conditional_default(signal, flag.clone());
+    let _ = signal_hook::flag::register(signal, flag);
+}
+
+/// Whether Ctrl-C was pressed.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
+}
+
+/// Shows a failure and turns the result into an exit code.
+pub(crate) fn finish(result: Result<(), Failure>, json: bool) -> ExitCode {
+    let Err(failure) = result else { return ExitCode::SUCCESS };
+    let code = code(&failure);
+    if json {
+        let name = TABLE.iter().find(|(c, ..)| *c == code).map_or("unknown", |(_, name, _)| name);
+        let faults = match &failure {
+            Failure::Pipeline(Error::Recipe(faults)) => serde_json::to_value(faults).unwrap_or_default(),
+            _ => serde_json::Value::Null,
+        };
+        let document = serde_json::json!({ "error": { "code": code, "kind": name, "message": failure.to_string(), "faults": faults } });
+        println!("{document:#}");
+    }
+    match code {
+        130 => eprintln!("interrupted; the next run goes on where this one was"),
+        _ => eprintln!("error: {failure}"),
+    }
+    ExitCode::from(code)
+}

@@ -1,0 +1,66 @@
+//! One file per verb.
+
+pub(crate) mod bench;
+pub(crate) mod build_image;
+pub(crate) mod cache;
+pub(crate) mod diff;
+pub(crate) mod doctor;
+pub(crate) mod generate;
+pub(crate) mod inspect;
+pub(crate) mod plan;
+pub(crate) mod schema;
+pub(crate) mod test;
+pub(crate) mod test_image;
+
+use std::path::{Path, PathBuf};
+
+use helix_build::pipeline::Job;
+use helix_build::resolve::LockMode;
+use helix_build::steps::Step;
+use helix_build::workspace::Workspace;
+
+use crate::cli::RecipeArgs;
+use crate::exit::Failure;
+
+/// The project's root, where this program was built from.
+pub(crate) fn project_root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().expect("xtask/ lies in the project").to_owned()
+}
+
+/// The workspace of this project.
+pub(crate) fn workspace() -> Result<Workspace, Failure> {
+    Ok(Workspace::at(&project_root())?)
+}
+
+/// The job that a recipe and its options describe, to be built to the end.
+pub(crate) fn job(args: &RecipeArgs) -> Result<Job, Failure> {
+    let workspace = workspace()?;
+    let file = workspace.recipe_file(&args.recipe)?;
+    let options =
+        helix_recipe::Options { architecture: args.arch.map(Into::into), mirror: args.mirror.clone() };
+    let recipe = helix_recipe::load(&file, &options).map_err(helix_build::Error::from)?;
+    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let output = match &args.output {
+        Some(dir) => std::path::absolute(dir).map_err(|e| Failure::Other(format!("{}: {e}", dir.display())))?,
+        None => workspace.output(&name),
+    };
+    Ok(Job {
+        workspace,
+        name,
+        file,
+        recipe,
+        mirror_given: args.mirror.is_some(),
+        lock: LockMode::Prefer,
+        offline: false,
+        output,
+        until: Step::Test,
+        break_at: None,
+        threads: std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN),
+    })
+}
+
+/// Prints a value as the one JSON document of a verb.
+pub(crate) fn print_json(value: &impl serde::Serialize) {
+    println!("{:#}", serde_json::to_value(value).expect("results are plain data"));
+}
