@@ -20,7 +20,7 @@ const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
 pub struct Chroot {
     tree: PathBuf,
     epoch: u64,
-    _mounts: Mounts,
+    mounts: Mounts,
 }
 
 impl Chroot {
@@ -39,12 +39,17 @@ impl Chroot {
         mounts.tmpfs(&tree.join("tmp"), "1777")?;
         devices(&tree.join("dev"), &mut mounts)?;
         emulation.mount_into(tree, &mut mounts)?;
-        Ok(Self { tree: tree.to_owned(), epoch, _mounts: mounts })
+        Ok(Self { tree: tree.to_owned(), epoch, mounts: mounts })
     }
 
     /// A command that runs `program` of the tree.
     pub fn cmd(&self, program: &str) -> Cmd {
         build_environment(clean_environment(Cmd::new(program).root(&self.tree)), self.epoch)
+    }
+
+    /// The tree.
+    pub fn tree(&self) -> &Path {
+        &self.tree
     }
 
     /// Hides `program` behind one that does nothing and succeeds, until `Chroot` ends.
@@ -60,7 +65,7 @@ impl Chroot {
         std::fs::write(&nothing, "#!/bin/sh\nexit 0\n").map_err(|e| Error::io("writing", &nothing, e))?;
         std::fs::set_permissions(&nothing, std::fs::Permissions::from_mode(0o755))
             .map_err(|e| Error::io("writing", &nothing, e))?;
-        self._mounts.bind(&nothing, &target)
+        self.mounts.bind(&nothing, &target)
     }
 }
 

@@ -130,5 +130,9 @@ pub fn make_initramfs(chroot: &mut Chroot, version: &str) -> Result<Vec<PathBuf>
         chroot.mask(program)?;
     }
     chroot.cmd("update-initramfs").args(["-c", "-k", version]).run()?;
-    Ok(vec![format!("boot/initrd.img-{version}").into(), format!("var/lib/initramfs-tools/{version}").into()])
+    let mut made = vec![PathBuf::from(format!("boot/initrd.img-{version}"))];
+    // Older releases note the digest of each initramfs they made, and touch no other.
+    let note = PathBuf::from(format!("var/lib/initramfs-tools/{version}"));
+    made.extend(chroot.tree().join(&note).exists().then_some(note));
+    Ok(made)
 }
