@@ -111,6 +111,9 @@ pub(crate) struct BuildArgs {
     /// Do not boot the image
     #[arg(long)]
     pub(crate) no_test: bool,
+    /// How long the image may take to boot
+    #[arg(long, value_name = "SECONDS", default_value = "900")]
+    pub(crate) boot_timeout: u64,
     /// Boot the image afterwards, print a ready ssh command, and run until Ctrl-C
     #[arg(long, conflicts_with_all = ["json", "until"])]
     pub(crate) keep_booted: bool,
@@ -124,6 +127,9 @@ pub(crate) struct TestImageArgs {
     /// The folder of the image
     #[arg(default_value = "target/images/quickstart")]
     pub(crate) dir: PathBuf,
+    /// How long the image may take to boot
+    #[arg(long, value_name = "SECONDS", default_value = "900")]
+    pub(crate) boot_timeout: u64,
 }
 
 #[derive(Debug, Args)]

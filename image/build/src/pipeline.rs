@@ -57,6 +57,8 @@ pub struct Job {
     pub break_at: Option<Step>,
     /// How many threads compress the disk.
     pub threads: std::num::NonZeroUsize,
+    /// How long the image may take to boot.
+    pub boot_deadline: std::time::Duration,
 }
 
 /// What a build came to.
@@ -353,6 +355,7 @@ impl<'a> Session<'a> {
             place(file, &placement, tree, epoch).doing(doing)?;
         }
         settings::set_names(tree, &writer, &recipe.hostname, &recipe.locale, &recipe.timezone).doing(doing)?;
+        settings::mark_updated(&writer, epoch).doing(doing)?;
         let line = recipe.kernel_command_line.join(" ");
         writer.write("etc/kernel/cmdline", format!("{line}\n"), 0o644).doing(doing)?;
         if let Some(docker) = &recipe.docker {
@@ -482,6 +485,10 @@ impl<'a> Session<'a> {
 
     pub(crate) fn output(&self) -> &Path {
         &self.job.output
+    }
+
+    pub(crate) fn boot_deadline(&self) -> std::time::Duration {
+        self.job.boot_deadline
     }
 
     pub(crate) fn progress(&self) -> &dyn Progress {

@@ -26,8 +26,6 @@ pub const JUNIT: &str = "junit.xml";
 const GROWTH_MIB: u64 = 4096;
 /// The size of the blank data disk that the test attaches, in bytes.
 const DATA_DISK: u64 = 2 << 30;
-/// How long a guest may take to settle. Under emulation on two slow cores it takes some two minutes.
-const DEADLINE: Duration = Duration::from_secs(900);
 /// How long a guest may take to power off.
 const POWER_OFF: Duration = Duration::from_secs(90);
 
@@ -37,6 +35,8 @@ struct Test<'a> {
     tools: &'a Tools,
     /// A folder for the run, short enough for sockets.
     run_folder: &'a Path,
+    /// How long the guest may take to settle. Under emulation on two slow cores it takes some two minutes.
+    deadline: Duration,
     /// Listens.
     progress: &'a dyn Progress,
 }
@@ -132,7 +132,7 @@ fn config(dir: &Path, manifest: &Manifest, test: &Test<'_>, login_key: Option<(&
         cpus: u32::try_from(cpus).unwrap_or(2),
         memory_mib: 3072,
         ssh_port: login_key.map(|(_, port)| port),
-        deadline: DEADLINE,
+        deadline: test.deadline,
         allow_degraded: false,
     })
 }
@@ -257,7 +257,14 @@ fn judge(report: &BootReport, dir: &Path) -> Result<(), Error> {
 ///
 /// # Errors
 /// Those of [`verify`], and when the tools cannot be made.
-pub fn test_image(workspace: &Workspace, store: &Store, dir: &Path, target: Arch, progress: &dyn Progress) -> Result<BootReport, Error> {
+pub fn test_image(
+    workspace: &Workspace,
+    store: &Store,
+    dir: &Path,
+    target: Arch,
+    deadline: Duration,
+    progress: &dyn Progress,
+) -> Result<BootReport, Error> {
     let mut manifest = Manifest::read(dir)?;
     let run = store.dir("run");
     let work = tempfile::Builder::new().prefix("t").tempdir_in(&run).map_err(|e| Error::io("making", &run, e))?;
@@ -266,7 +273,7 @@ pub fn test_image(workspace: &Workspace, store: &Store, dir: &Path, target: Arch
     let run_folder = work.path().join("vm");
     // The inputs are those of the disk that was tested: a build that finds them needs no second test.
     let inputs = crate::steps::test_inputs(&manifest.inputs, &manifest.resolved_recipe["checks"], tools.key());
-    verify(dir, &mut manifest, &Test { tools: &tools, run_folder: &run_folder, progress }, &inputs)
+    verify(dir, &mut manifest, &Test { tools: &tools, run_folder: &run_folder, deadline, progress }, &inputs)
 }
 
 impl Session<'_> {
@@ -281,7 +288,12 @@ impl Session<'_> {
             return Ok(());
         }
         let run_folder = self.run_folder();
-        let test = Test { tools: self.tools(), run_folder: &run_folder, progress: self.progress() };
+        let test = Test {
+            tools: self.tools(),
+            run_folder: &run_folder,
+            deadline: self.boot_deadline(),
+            progress: self.progress(),
+        };
         let report = verify(self.output(), manifest, &test, &inputs);
         self.note_test(&inputs)?;
         report.map(drop)
@@ -293,7 +305,12 @@ impl Session<'_> {
     /// When the image does not boot.
     pub fn keep_booted(&self, manifest: &Manifest, say: &dyn Fn(&str), ended: &dyn Fn() -> bool) -> Result<(), Error> {
         let run_folder = self.run_folder();
-        let test = Test { tools: self.tools(), run_folder: &run_folder, progress: self.progress() };
+        let test = Test {
+            tools: self.tools(),
+            run_folder: &run_folder,
+            deadline: self.boot_deadline(),
+            progress: self.progress(),
+        };
         keep_booted(self.output(), manifest, &test, say, ended)
     }
 }

@@ -53,6 +53,13 @@ pub fn clean(tree: &Path, writer: &Writer<'_>) -> Result<(), Error> {
     for entry in WalkDir::new(tree.join("var/log")).into_iter().filter_map(Result::ok) {
         if entry.file_type().is_file() {
             remove(entry.path())?;
+            continue;
+        }
+        // systemd-tmpfiles sets the access control lists of its folders at every boot; mkfs.xfs would not keep them.
+        for name in ["system.posix_acl_access", "system.posix_acl_default"] {
+            if xattr::get(entry.path(), name).is_ok_and(|list| list.is_some()) {
+                xattr::remove(entry.path(), name).map_err(|e| Error::io("cleaning", entry.path(), e))?;
+            }
         }
     }
     for entry in read_dir_sorted(&tree.join("etc/ssh")).unwrap_or_default() {
@@ -148,14 +155,32 @@ pub fn check(tree: &Path) -> Result<(), Error> {
             broken.push(format!("no password: {user} has one (or none is needed) in /etc/shadow"));
         }
     }
-    for entry in WalkDir::new(tree).into_iter() {
+    for entry in WalkDir::new(tree) {
         let entry = entry.map_err(|e| Error::io("reading", tree, e.into()))?;
-        let kind = entry.file_type();
-        if !(kind.is_file() || kind.is_dir() || kind.is_symlink()) {
-            broken.push(format!("no device, socket or pipe: {}", entry.path().display()));
-        }
+        broken.extend(unfit(&entry).map_err(|e| Error::io("reading", entry.path(), e))?);
     }
     if broken.is_empty() { Ok(()) } else { Err(Error::Unclean(broken)) }
+}
+
+/// What `mkfs.xfs -p` (xfsprogs 7.2) would not keep of a file, or an image may not hold.
+fn unfit(entry: &walkdir::DirEntry) -> std::io::Result<Option<String>> {
+    let (path, kind) = (entry.path(), entry.file_type());
+    if !(kind.is_file() || kind.is_dir() || kind.is_symlink()) {
+        return Ok(Some(format!("no device, socket or pipe: {}", path.display())));
+    }
+    if kind.is_dir() && entry.depth() > 0 {
+        let setgid = |p: &Path| p.symlink_metadata().map(|m| m.mode() & 0o2000 != 0);
+        if setgid(path.parent().unwrap_or(path))? && !setgid(path)? {
+            return Ok(Some(format!("no folder without setgid in one with it, which XFS would change: {}", path.display())));
+        }
+    }
+    for name in xattr::list(path)? {
+        let value = xattr::get(path, &name)?;
+        if name.to_string_lossy().starts_with("system.posix_acl") || value.is_some_and(|v| v.is_empty()) {
+            return Ok(Some(format!("no access control list and no empty attribute, which mkfs.xfs would change: {}", path.display())));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

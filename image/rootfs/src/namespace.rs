@@ -65,6 +65,8 @@ pub fn enter() -> Result<(), Error> {
         let _ = mapper.wait();
     }
     mapped?;
+    // What the caller's shell masks must not show in a tree.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     // Private towards the host, shared among ourselves: a mount made in a tree shows up in every view of that tree.
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(Error::Mounts)?;
     mount_change("/", MountPropagationFlags::SHARED | MountPropagationFlags::REC).map_err(Error::Mounts)

@@ -81,6 +81,17 @@ pub fn set_names(tree: &Path, writer: &Writer<'_>, hostname: &str, locale: &str,
     writer.write("etc/timezone", format!("{timezone}\n"), 0o644)
 }
 
+/// Tells systemd that `/etc` and `/var` fit `/usr`, so that the first boot does not rebuild caches that are in place
+/// (systemd-update-done.service(8), `ConditionNeedsUpdate=`).
+///
+/// # Errors
+/// When the files cannot be written.
+pub fn mark_updated(writer: &Writer<'_>, epoch: u64) -> Result<(), Error> {
+    let text = format!("# The build has done what systemd-update-done.service(8) does.\nTIMESTAMP_NSEC={epoch}000000000\n");
+    writer.write("etc/.updated", &text, 0o644)?;
+    writer.write("var/.updated", &text, 0o644)
+}
+
 /// Lists which packages came only because others need them, as apt keeps it, so that `apt autoremove` works in the VM.
 ///
 /// # Errors

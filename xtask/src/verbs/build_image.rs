@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use helix_build::manifest::Manifest;
 use helix_build::pipeline::{Built, Job, Session};
-use helix_build::progress::Progress;
 use helix_build::resolve::LockMode;
 use helix_build::steps::{Step, arch_of};
 use helix_build::store::Store;
@@ -70,7 +69,7 @@ fn build(job: &Job, args: &BuildArgs, store: &Store, log: &BuildLog, started: In
     }
     report(job, &manifest, fresh, started, json)?;
     if args.keep_booted {
-        session.keep_booted(&manifest, &|line| ui.warn(&format!("log in with\n  {line}\nCtrl-C ends the VM")), &interrupted)?;
+        session.keep_booted(&manifest, &|line| println!("{line}"), &interrupted)?;
     }
     Ok(())
 }
@@ -119,6 +118,7 @@ fn job(args: &BuildArgs) -> Result<Job, Failure> {
         job.until = args.until.unwrap_or(Step::Disk);
     }
     job.break_at = args.break_at;
+    job.boot_deadline = std::time::Duration::from_secs(args.boot_timeout);
     if let Some(threads) = args.threads {
         job.threads = threads;
     }

@@ -28,9 +28,10 @@ pub(crate) fn project_root() -> PathBuf {
     here.parent().expect("xtask/ lies in the project").to_owned()
 }
 
-/// The workspace of this project.
+/// The workspace of this project, or of the folder that `$HELIX_ROOT` names: the system tests have recipes of their own.
 pub(crate) fn workspace() -> Result<Workspace, Failure> {
-    Ok(Workspace::at(&project_root())?)
+    let other = std::env::var_os("HELIX_ROOT").filter(|v| !v.is_empty()).map(PathBuf::from);
+    Ok(Workspace::at(&other.unwrap_or_else(project_root))?)
 }
 
 /// The job that a recipe and its options describe, to be built to the end.
@@ -57,6 +58,7 @@ pub(crate) fn job(args: &RecipeArgs) -> Result<Job, Failure> {
         until: Step::Test,
         break_at: None,
         threads: std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN),
+        boot_deadline: std::time::Duration::from_secs(900),
     })
 }
 

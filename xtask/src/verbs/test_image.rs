@@ -19,7 +19,8 @@ pub(crate) fn run(args: &TestImageArgs, json: bool) -> Result<(), Failure> {
     helix_rootfs::namespace::enter().map_err(helix_build::Error::from)?;
     let store = Store::open(&workspace.cache)?;
     let ui = Ui::new();
-    let report = test_image(&workspace, &store, &args.dir, target, &ui)?;
+    let deadline = std::time::Duration::from_secs(args.boot_timeout);
+    let report = test_image(&workspace, &store, &args.dir, target, deadline, &ui)?;
     if json {
         super::print_json(&report);
     }

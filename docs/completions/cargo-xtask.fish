@@ -1,0 +1,122 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_cargo_xtask_global_optspecs
+    string join \n json h/help V/version
+end
+
+function __fish_cargo_xtask_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_cargo_xtask_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_cargo_xtask_using_subcommand
+    set -l cmd (__fish_cargo_xtask_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -s h -l help -d 'Print help'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -s V -l version -d 'Print version'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "build-image" -d 'Build an image from a recipe, boot it and run its checks'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "test-image" -d 'Boot an image that was built and run its checks'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "plan" -d 'Show the steps of a build, which are cached, and what changed in the others'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "inspect" -d 'Show what an image is and verify its files'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "diff" -d 'Compare two images: packages, files, size'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "doctor" -d 'Say what this machine lacks for building images'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "schema" -d 'Print the JSON schema of recipes'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "cache" -d 'Look after the cache'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "bench" -d 'Measure against the alternatives, side by side'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "test" -d 'Run all tests of the project'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "generate" -d 'Write the generated files: schema, recipe reference, exit codes, man pages, completions'
+complete -c cargo-xtask -n "__fish_cargo_xtask_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l arch -d 'The image\'s architecture, instead of the recipe\'s' -r -f -a "arm64\t'64-bit ARM'
+amd64\t'64-bit x86'"
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l mirror -d 'The mirror of the recipe\'s main archive' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l output -d 'The folder of the image [default: target/images/RECIPE]' -r -F
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l until -d 'Stop after this step (tools, packages, initramfs, files, disk, test)' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l break -d 'Open a shell in the tree after this step (packages, files), then stop' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l threads -d 'How many threads compress the disk [default: all processors]; the result is the same' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l locked -d 'Refuse packages that differ from the lock'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l update-lock -d 'Resolve packages anew and write the lock'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l offline -d 'Use nothing but the cache'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l no-test -d 'Do not boot the image'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l keep-booted -d 'Boot the image afterwards, print a ready ssh command, and run until Ctrl-C'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test-image" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test-image" -s h -l help -d 'Print help'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand plan" -l arch -d 'The image\'s architecture, instead of the recipe\'s' -r -f -a "arm64\t'64-bit ARM'
+amd64\t'64-bit x86'"
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand plan" -l mirror -d 'The mirror of the recipe\'s main archive' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand plan" -l output -d 'The folder of the image [default: target/images/RECIPE]' -r -F
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand plan" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand inspect" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand inspect" -s h -l help -d 'Print help'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand diff" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand diff" -s h -l help -d 'Print help'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand doctor" -l arch -d 'The architecture of the images to build' -r -f -a "arm64\t'64-bit ARM'
+amd64\t'64-bit x86'"
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand doctor" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand schema" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand schema" -s h -l help -d 'Print help'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and not __fish_seen_subcommand_from ls gc rm help" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and not __fish_seen_subcommand_from ls gc rm help" -s h -l help -d 'Print help'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and not __fish_seen_subcommand_from ls gc rm help" -f -a "ls" -d 'List what is in the cache'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and not __fish_seen_subcommand_from ls gc rm help" -f -a "gc" -d 'Remove what was not used for 30 days, and what killed builds left'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and not __fish_seen_subcommand_from ls gc rm help" -f -a "rm" -d 'Remove one kind of entries, or everything'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and not __fish_seen_subcommand_from ls gc rm help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from ls" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from gc" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from gc" -s h -l help -d 'Print help'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from rm" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "ls" -d 'List what is in the cache'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "gc" -d 'Remove what was not used for 30 days, and what killed builds left'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Remove one kind of entries, or everything'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bench" -l recipe -d 'The recipe' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bench" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test" -l only -d 'Run only these parts' -r -f -a "lint\t'Formatting and clippy'
+unit\t'Unit and integration tests of the crates'
+generated\t'Generated files'
+deny\t'Licences, bans and sources of dependencies'
+fuzz\t'The fuzz targets, for a short while each'
+machine\t'The machine runner, with a real QEMU'
+faults\t'Faults, locks and interruptions, with archives made by the test'
+image\t'The quickstart image: a real build, booted and checked'
+twice\t'Two builds in different surroundings, compared byte for byte'"
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test" -l kills -d 'How many points of a build the kill test tries' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand generate" -l check -d 'Fail when a generated file is not up to date'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand generate" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand generate" -s h -l help -d 'Print help'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "build-image" -d 'Build an image from a recipe, boot it and run its checks'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "test-image" -d 'Boot an image that was built and run its checks'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "plan" -d 'Show the steps of a build, which are cached, and what changed in the others'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "inspect" -d 'Show what an image is and verify its files'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "diff" -d 'Compare two images: packages, files, size'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "doctor" -d 'Say what this machine lacks for building images'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "schema" -d 'Print the JSON schema of recipes'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "cache" -d 'Look after the cache'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "bench" -d 'Measure against the alternatives, side by side'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "test" -d 'Run all tests of the project'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "generate" -d 'Write the generated files: schema, recipe reference, exit codes, man pages, completions'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and not __fish_seen_subcommand_from build-image test-image plan inspect diff doctor schema cache bench test generate help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "ls" -d 'List what is in the cache'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "gc" -d 'Remove what was not used for 30 days, and what killed builds left'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand help; and __fish_seen_subcommand_from cache" -f -a "rm" -d 'Remove one kind of entries, or everything'

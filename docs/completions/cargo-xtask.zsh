@@ -1,0 +1,535 @@
+#compdef cargo-xtask
+
+autoload -U is-at-least
+
+_cargo-xtask() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_cargo-xtask_commands" \
+"*::: :->cargo-xtask" \
+&& ret=0
+    case $state in
+    (cargo-xtask)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:cargo-xtask-command-$line[1]:"
+        case $line[1] in
+            (build-image)
+_arguments "${_arguments_options[@]}" : \
+'--arch=[The image'\''s architecture, instead of the recipe'\''s]:ARCH:((arm64\:"64-bit ARM"
+amd64\:"64-bit x86"))' \
+'--mirror=[The mirror of the recipe'\''s main archive]:URL:_default' \
+'--output=[The folder of the image \[default\: target/images/RECIPE\]]:DIR:_files' \
+'--until=[Stop after this step (tools, packages, initramfs, files, disk, test)]:STEP:_default' \
+'(--until --json)--break=[Open a shell in the tree after this step (packages, files), then stop]:STEP:_default' \
+'--threads=[How many threads compress the disk \[default\: all processors\]; the result is the same]:N:_default' \
+'(--update-lock)--locked[Refuse packages that differ from the lock]' \
+'(--offline)--update-lock[Resolve packages anew and write the lock]' \
+'--offline[Use nothing but the cache]' \
+'--no-test[Do not boot the image]' \
+'(--json --until)--keep-booted[Boot the image afterwards, print a ready ssh command, and run until Ctrl-C]' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::recipe -- The recipe\: a name in recipes/, or a YAML file:_default' \
+&& ret=0
+;;
+(test-image)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::dir -- The folder of the image:_files' \
+&& ret=0
+;;
+(plan)
+_arguments "${_arguments_options[@]}" : \
+'--arch=[The image'\''s architecture, instead of the recipe'\''s]:ARCH:((arm64\:"64-bit ARM"
+amd64\:"64-bit x86"))' \
+'--mirror=[The mirror of the recipe'\''s main archive]:URL:_default' \
+'--output=[The folder of the image \[default\: target/images/RECIPE\]]:DIR:_files' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::recipe -- The recipe\: a name in recipes/, or a YAML file:_default' \
+&& ret=0
+;;
+(inspect)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':dir -- The folder of the image:_files' \
+&& ret=0
+;;
+(diff)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+':before -- The folder of the earlier image:_files' \
+':after -- The folder of the later image:_files' \
+&& ret=0
+;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--arch=[The architecture of the images to build]:ARCH:((arm64\:"64-bit ARM"
+amd64\:"64-bit x86"))' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(schema)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(cache)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_cargo-xtask__subcmd__cache_commands" \
+"*::: :->cache" \
+&& ret=0
+
+    case $state in
+    (cache)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:cargo-xtask-cache-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(gc)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::kind -- What to remove; everything when not given:((packages\:"Package files"
+trees\:"Trees, and what was made from them"
+tools\:"Tools trees"
+blobs\:"Artifacts"))' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_cargo-xtask__subcmd__cache__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:cargo-xtask-cache-help-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(gc)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
+(bench)
+_arguments "${_arguments_options[@]}" : \
+'--recipe=[The recipe]:RECIPE:_default' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':what -- What to measure:((qcow2\:"Writing a qcow2, against qemu-img convert"
+build\:"A cold build, against mmdebstrap, mke2fs and qemu-img"
+steps\:"A build with one changed file, one with nothing changed, and the peak of memory"))' \
+&& ret=0
+;;
+(test)
+_arguments "${_arguments_options[@]}" : \
+'*--only=[Run only these parts]:PART:((lint\:"Formatting and clippy"
+unit\:"Unit and integration tests of the crates"
+generated\:"Generated files"
+deny\:"Licences, bans and sources of dependencies"
+fuzz\:"The fuzz targets, for a short while each"
+machine\:"The machine runner, with a real QEMU"
+faults\:"Faults, locks and interruptions, with archives made by the test"
+image\:"The quickstart image\: a real build, booted and checked"
+twice\:"Two builds in different surroundings, compared byte for byte"))' \
+'--kills=[How many points of a build the kill test tries]:N:_default' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(generate)
+_arguments "${_arguments_options[@]}" : \
+'--check[Fail when a generated file is not up to date]' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_cargo-xtask__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:cargo-xtask-help-command-$line[1]:"
+        case $line[1] in
+            (build-image)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(test-image)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(plan)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(inspect)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(diff)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(schema)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(cache)
+_arguments "${_arguments_options[@]}" : \
+":: :_cargo-xtask__subcmd__help__subcmd__cache_commands" \
+"*::: :->cache" \
+&& ret=0
+
+    case $state in
+    (cache)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:cargo-xtask-help-cache-command-$line[1]:"
+        case $line[1] in
+            (ls)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(gc)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(bench)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(test)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(generate)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_cargo-xtask_commands] )) ||
+_cargo-xtask_commands() {
+    local commands; commands=(
+'build-image:Build an image from a recipe, boot it and run its checks' \
+'test-image:Boot an image that was built and run its checks' \
+'plan:Show the steps of a build, which are cached, and what changed in the others' \
+'inspect:Show what an image is and verify its files' \
+'diff:Compare two images\: packages, files, size' \
+'doctor:Say what this machine lacks for building images' \
+'schema:Print the JSON schema of recipes' \
+'cache:Look after the cache' \
+'bench:Measure against the alternatives, side by side' \
+'test:Run all tests of the project' \
+'generate:Write the generated files\: schema, recipe reference, exit codes, man pages, completions' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'cargo-xtask commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__bench_commands] )) ||
+_cargo-xtask__subcmd__bench_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask bench commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__build-image_commands] )) ||
+_cargo-xtask__subcmd__build-image_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask build-image commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__cache_commands] )) ||
+_cargo-xtask__subcmd__cache_commands() {
+    local commands; commands=(
+'ls:List what is in the cache' \
+'gc:Remove what was not used for 30 days, and what killed builds left' \
+'rm:Remove one kind of entries, or everything' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'cargo-xtask cache commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__cache__subcmd__gc_commands] )) ||
+_cargo-xtask__subcmd__cache__subcmd__gc_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask cache gc commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__cache__subcmd__help_commands] )) ||
+_cargo-xtask__subcmd__cache__subcmd__help_commands() {
+    local commands; commands=(
+'ls:List what is in the cache' \
+'gc:Remove what was not used for 30 days, and what killed builds left' \
+'rm:Remove one kind of entries, or everything' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'cargo-xtask cache help commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__cache__subcmd__help__subcmd__gc_commands] )) ||
+_cargo-xtask__subcmd__cache__subcmd__help__subcmd__gc_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask cache help gc commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__cache__subcmd__help__subcmd__help_commands] )) ||
+_cargo-xtask__subcmd__cache__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask cache help help commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__cache__subcmd__help__subcmd__ls_commands] )) ||
+_cargo-xtask__subcmd__cache__subcmd__help__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask cache help ls commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__cache__subcmd__help__subcmd__rm_commands] )) ||
+_cargo-xtask__subcmd__cache__subcmd__help__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask cache help rm commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__cache__subcmd__ls_commands] )) ||
+_cargo-xtask__subcmd__cache__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask cache ls commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__cache__subcmd__rm_commands] )) ||
+_cargo-xtask__subcmd__cache__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask cache rm commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__diff_commands] )) ||
+_cargo-xtask__subcmd__diff_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask diff commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__doctor_commands] )) ||
+_cargo-xtask__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask doctor commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__generate_commands] )) ||
+_cargo-xtask__subcmd__generate_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask generate commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help_commands] )) ||
+_cargo-xtask__subcmd__help_commands() {
+    local commands; commands=(
+'build-image:Build an image from a recipe, boot it and run its checks' \
+'test-image:Boot an image that was built and run its checks' \
+'plan:Show the steps of a build, which are cached, and what changed in the others' \
+'inspect:Show what an image is and verify its files' \
+'diff:Compare two images\: packages, files, size' \
+'doctor:Say what this machine lacks for building images' \
+'schema:Print the JSON schema of recipes' \
+'cache:Look after the cache' \
+'bench:Measure against the alternatives, side by side' \
+'test:Run all tests of the project' \
+'generate:Write the generated files\: schema, recipe reference, exit codes, man pages, completions' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'cargo-xtask help commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__bench_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__bench_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help bench commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__build-image_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__build-image_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help build-image commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__cache_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__cache_commands() {
+    local commands; commands=(
+'ls:List what is in the cache' \
+'gc:Remove what was not used for 30 days, and what killed builds left' \
+'rm:Remove one kind of entries, or everything' \
+    )
+    _describe -t commands 'cargo-xtask help cache commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__cache__subcmd__gc_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__cache__subcmd__gc_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help cache gc commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__cache__subcmd__ls_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__cache__subcmd__ls_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help cache ls commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__cache__subcmd__rm_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__cache__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help cache rm commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__diff_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__diff_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help diff commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__doctor_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help doctor commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__generate_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__generate_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help generate commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__help_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help help commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__inspect_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__inspect_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help inspect commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__plan_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__plan_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help plan commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__schema_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__schema_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help schema commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__test_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__test_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help test commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__test-image_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__test-image_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help test-image commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__inspect_commands] )) ||
+_cargo-xtask__subcmd__inspect_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask inspect commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__plan_commands] )) ||
+_cargo-xtask__subcmd__plan_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask plan commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__schema_commands] )) ||
+_cargo-xtask__subcmd__schema_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask schema commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__test_commands] )) ||
+_cargo-xtask__subcmd__test_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask test commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__test-image_commands] )) ||
+_cargo-xtask__subcmd__test-image_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask test-image commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_cargo-xtask" ]; then
+    _cargo-xtask "$@"
+else
+    compdef _cargo-xtask cargo-xtask
+fi

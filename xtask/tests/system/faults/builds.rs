@@ -1,0 +1,127 @@
+//! Builds that meet each other or are stopped, and the verbs that look at what there is.
+
+use rustix::process::Signal;
+
+use crate::support::{Project, Running};
+
+#[test]
+fn two_builds_of_one_recipe_do_not_harm_each_other() {
+    let project = Project::new();
+    let runs: Vec<Running> =
+        (0..2).map(|_| Running::start(project.xtask(&["build-image", "mini", "--no-test", "--json"]))).collect();
+    let digests: Vec<_> = runs
+        .into_iter()
+        .map(|run| run.wait().ends_with(0).json()["manifest"]["artifacts"]["disk.qcow2"].clone())
+        .collect();
+    assert_eq!(digests[0], digests[1]);
+    assert_eq!(digests[0], project.disk_digest());
+    project.run(&["inspect", "root/target/images/mini"]).ends_with(0);
+    project.assert_clean_cache();
+}
+
+#[test]
+fn an_interrupted_build_ends_with_130_and_the_next_goes_on() {
+    let project = Project::new();
+    for pause in [300, 1500, 3000] {
+        let mut run = Running::start(project.xtask(&["build-image", "mini", "--no-test"]));
+        std::thread::sleep(std::time::Duration::from_millis(pause));
+        if run.is_over() {
+            run.wait().ends_with(0);
+            break;
+        }
+        run.signal(Signal::INT);
+        run.wait().ends_with(130).says(&["interrupted; the next run goes on"]);
+        project.assert_nothing_half_made();
+    }
+    project.build().ends_with(0);
+    project.assert_clean_cache();
+}
+
+#[test]
+fn standard_output_is_one_json_document_or_nothing() {
+    let project = Project::new();
+    let run = project.run(&["build-image", "mini", "--no-test", "--json", "--mirror", "http://archive.invalid/none"]);
+    let run = run.ends_with(5);
+    let error = &run.json()["error"];
+    assert_eq!((&error["code"], &error["kind"]), (&5.into(), &"build".into()), "{error}");
+    assert!(error["message"].as_str().is_some_and(|m| m.contains("no such suite")), "{error}");
+    let run = project.run(&["build-image", "mini", "--no-test", "--json"]).ends_with(0);
+    let document = run.json();
+    assert_eq!(document["fresh"], true);
+    assert_eq!(document["manifest"]["artifacts"]["disk.qcow2"], project.disk_digest());
+    let run = project.run(&["build-image", "mini", "--no-test", "--json"]).ends_with(0);
+    assert_eq!(run.json()["fresh"], false);
+    let run = project.build().ends_with(0);
+    assert_eq!(run.stdout, "", "progress belongs to standard error");
+    for verb in [&["plan", "mini"][..], &["cache", "ls"], &["schema"]] {
+        project.run(&[verb, &["--json"]].concat()).ends_with(0).json();
+    }
+}
+
+/// The steps that `plan` wants to do, each with its reasons.
+fn planned(project: &Project) -> Vec<(String, Vec<String>)> {
+    let steps = project.run(&["plan", "mini", "--json"]).ends_with(0).json();
+    let steps = steps.as_array().expect("a list of steps").clone();
+    let text = |v: &serde_json::Value| v.as_str().expect("text").to_owned();
+    let list = |v: &serde_json::Value| v.as_array().map(|l| l.iter().map(text).collect()).unwrap_or_default();
+    // The boot test was not run in these builds.
+    let wanted = steps.iter().filter(|s| s["cached"] == false && s["step"] != "test");
+    wanted.map(|s| (text(&s["step"]), list(&s["changed"]))).collect()
+}
+
+#[test]
+fn plan_names_the_input_that_changed() {
+    let project = Project::new();
+    let all = planned(&project);
+    assert_eq!(all.len(), 4, "{all:?}");
+    assert!(all.iter().all(|(_, why)| why == &["the packages are not locked yet"]), "{all:?}");
+    project.build().ends_with(0);
+    assert_eq!(planned(&project), []);
+
+    std::fs::write(project.path("root/layer/etc/motd"), "hello\n").expect("a file of the layer");
+    let step = |name: &str, why: &str| (name.to_owned(), vec![why.to_owned()]);
+    assert_eq!(planned(&project), [step("files", "files[0] ../layer"), step("disk", "tree")]);
+    project.build().ends_with(0);
+
+    project.edit("disk:", "hostname: other\ndisk:");
+    assert_eq!(planned(&project), [step("files", "hostname, locale, timezone"), step("disk", "tree")]);
+    project.build().ends_with(0);
+
+    project.edit("esp: 64MiB", "esp: 128MiB");
+    assert_eq!(planned(&project), [step("disk", "disk")]);
+    project.build().ends_with(0);
+
+    project.edit(", mini-tool]", "]");
+    project.run(&["build-image", "mini", "--no-test", "--until", "tools"]).ends_with(0);
+    let steps: Vec<String> = planned(&project).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(steps, ["packages", "initramfs", "files", "disk"], "another question needs another answer of the lock");
+}
+
+#[test]
+fn inspect_finds_damage_and_diff_finds_differences() {
+    let mut project = Project::new();
+    project.build().ends_with(0);
+    let first = project.path("first");
+    std::fs::rename(project.output(), &first).expect("the image can be moved");
+    project.publish_tool(Some("2"));
+    std::fs::write(project.path("root/layer/etc/motd"), "hello\n").expect("a file of the layer");
+    project.run(&["build-image", "mini", "--no-test", "--update-lock"]).ends_with(0);
+    let second = project.output();
+    let arguments = ["diff", "first", "root/target/images/mini", "--json"];
+    let difference = project.run(&arguments).ends_with(0).json();
+    assert_eq!(difference["packages_changed"], serde_json::json!(["mini-tool 1 → 2"]));
+    assert_eq!(difference["files_added"], serde_json::json!(["etc/motd"]));
+    let changed = difference["files_changed"].as_array().expect("a list of files");
+    assert!(changed.contains(&"usr/bin/mini-tool".into()), "{changed:?}");
+
+    project.run(&["inspect", "first"]).ends_with(0);
+    let bill = first.join("sbom.cdx.json");
+    let text = std::fs::read_to_string(&bill).expect("the bill of materials");
+    std::fs::write(&bill, text.replace("mini-tool", "maxi-tool")).expect("the bill of materials");
+    std::fs::remove_file(first.join("files.zst")).expect("the inventory");
+    let run = project.run(&["inspect", "first"]).ends_with(6);
+    run.says(&["sbom.cdx.json: sha256 is", "files.zst: "]);
+    let disk = std::fs::File::options().write(true).open(second.join("disk.qcow2")).expect("the disk");
+    std::os::unix::fs::FileExt::write_all_at(&disk, b"damage", 70_000).expect("the disk");
+    project.run(&["inspect", "root/target/images/mini"]).ends_with(6).says(&["disk.qcow2: sha256 is"]);
+}

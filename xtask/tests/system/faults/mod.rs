@@ -1,0 +1,9 @@
+//! Bad input and faults: a clear error, the right exit code, nothing half-made, and the next run is fine.
+
+mod archives;
+mod builds;
+mod disks;
+mod downloads;
+mod images;
+mod locks;
+mod recipes;

@@ -1,0 +1,7 @@
+//! The system tests: the real program, with archives, servers and disks that the tests make.
+//!
+//! `cargo xtask test` runs them; by hand:
+//! `cargo test --release -p xtask --features system-tests --test system -- faults`.
+
+mod faults;
+mod support;
