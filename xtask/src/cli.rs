@@ -217,20 +217,24 @@ pub(crate) struct TestArgs {
 pub(crate) enum TestPart {
     /// Formatting and clippy
     Lint,
-    /// Unit and integration tests of the crates
-    Unit,
     /// Generated files
     Generated,
-    /// Licences, bans and sources of dependencies
+    /// Unit and integration tests of the crates
+    Unit,
+    /// Licences, bans, sources and advisories of dependencies
     Deny,
     /// The fuzz targets, for a short while each
     Fuzz,
+    /// The quickstart image: a real build, booted and checked
+    Image,
     /// The machine runner, with a real QEMU
     Machine,
     /// Faults, locks and interruptions, with archives made by the test
     Faults,
-    /// The quickstart image: a real build, booted and checked
-    Image,
+    /// The Ubuntu recipes, with an archive of Ubuntu's shape made by the test
+    Ubuntu,
+    /// A build killed at many random points
+    Kill,
     /// Two builds in different surroundings, compared byte for byte
     Twice,
 }

@@ -129,7 +129,10 @@ pub fn ensure(target: Arch, cache: &Path, say: &dyn Fn(&str)) -> Result<(), Erro
 }
 
 /// Installs packages as root or by sudo without a password; `false` when neither is to be had.
-fn install(packages: &[&str], say: &dyn Fn(&str)) -> Result<bool, Error> {
+///
+/// # Errors
+/// When apt fails.
+pub fn install(packages: &[&str], say: &dyn Fn(&str)) -> Result<bool, Error> {
     let root = rustix::process::geteuid().is_root();
     if !root && Cmd::new("sudo").args(["-n", "true"]).run().is_err() {
         return Ok(false);

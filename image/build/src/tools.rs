@@ -32,12 +32,14 @@ pub struct Tools {
     target: Arch,
 }
 
-/// Packages that depend on what image is made: an emulator, firmware, and QEMU for the boot test.
-fn for_target(target: Arch) -> [&'static str; 4] {
-    match target {
-        Arch::Arm64 => ["qemu-system-arm", "qemu-efi-aarch64", "qemu-utils", "qemu-user"],
-        Arch::Amd64 => ["qemu-system-x86", "ovmf", "qemu-utils", "qemu-user"],
-    }
+/// Packages that depend on what image is made: QEMU and firmware for the boot test, and an emulator where one is needed.
+fn for_target(host: Arch, target: Arch) -> Vec<&'static str> {
+    let mut packages = match target {
+        Arch::Arm64 => vec!["qemu-system-arm", "qemu-efi-aarch64", "qemu-utils"],
+        Arch::Amd64 => vec!["qemu-system-x86", "ovmf", "qemu-utils"],
+    };
+    packages.extend((host != target).then_some("qemu-user"));
+    packages
 }
 
 impl Tools {
@@ -75,7 +77,7 @@ impl Tools {
             }],
             debian: true,
             mirror_given: false,
-            packages: COMMON.iter().chain(&for_target(target)).map(|p| (*p).to_owned()).collect(),
+            packages: COMMON.iter().chain(&for_target(host, target)).map(|p| (*p).to_owned()).collect(),
             essential: false,
             arch: host,
             twins_for: None,

@@ -202,9 +202,11 @@ fn classify(said: &str) -> ArchiveFaultKind {
         "bad signature",
         "EXPKEYSIG",
         "were invalid",
+        // sqv of a file that was changed after it was signed; apt then says of the rest that it is not signed.
+        "Signature verification failed",
     ]) {
         ArchiveFaultKind::WrongKey
-    } else if has(&["is not signed", "does not have a Release file", "Clearsigned file isn't valid", "NODATA"])
+    } else if has(&["is not signed", "Clearsigned file isn't valid", "NODATA"])
         && !has(&["404", "File not found"])
     {
         ArchiveFaultKind::Unsigned
@@ -217,7 +219,14 @@ fn classify(said: &str) -> ArchiveFaultKind {
         "Temporary failure",
     ]) {
         ArchiveFaultKind::Unreachable
-    } else if has(&["404", "File not found", "Unable to find expected entry", "doesn't have the component"]) {
+    } else if has(&[
+        // All that apt says on standard error when a suite's files are answered with 404.
+        "does not have a Release file",
+        "404",
+        "File not found",
+        "Unable to find expected entry",
+        "doesn't have the component",
+    ]) {
         ArchiveFaultKind::NoSuchSuite
     } else if has(&["Hash Sum mismatch", "unexpected size", "Mirror sync in progress"]) {
         ArchiveFaultKind::Corrupt

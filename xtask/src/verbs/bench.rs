@@ -155,7 +155,10 @@ fn theirs_cold(job: &Job, dir: &Path) -> Result<Duration, Failure> {
     let names: Vec<&str> = resolution.packages.iter().map(|p| p.name.as_str()).collect();
     let (tree, raw, image) = (dir.join("mm"), dir.join("mm.raw"), dir.join("mm.qcow2"));
     timed(|| {
-        let mut cmd = Cmd::new("mmdebstrap")
+        // In a mount namespace of its own: were it killed, its mounts of /proc and /sys would outlive it otherwise, inside
+        // a folder that is about to be removed.
+        let mut cmd = Cmd::new("unshare")
+            .args(["--mount", "mmdebstrap"])
             .args(["--mode=root", "--variant=essential", &format!("--architectures={target}")])
             .arg(format!("--include={}", names.join(",")))
             .arg("--aptopt=APT::Install-Recommends \"false\"")

@@ -4,4 +4,7 @@
 //! `cargo test --release -p xtask --features system-tests --test system -- faults`.
 
 mod faults;
+mod kill;
 mod support;
+mod twice;
+mod ubuntu;

@@ -26,6 +26,7 @@ fn locked_refuses_a_missing_lock_and_one_that_does_not_answer() {
     project.edit(", mini-tool]", "]");
     project.run(&locked).ends_with(3).says(&["does not answer what the recipe asks for", "--update-lock"]);
     assert_eq!(lock(&project), before);
+    project.publish_tools();
     project.run(&["build-image", "mini", "--no-test", "--update-lock"]).ends_with(0);
     assert!(!lock(&project).contains("mini-tool"));
     project.run(&locked).ends_with(0);
@@ -60,6 +61,7 @@ fn where_the_archive_has_moved_on_a_plain_build_follows_and_a_locked_one_refuses
     assert_eq!(lock(&project), before, "a plain build leaves the lock as it is");
     assert_ne!(project.disk_digest(), first);
 
+    project.publish_tools();
     project.run(&["build-image", "mini", "--no-test", "--update-lock"]).ends_with(0);
     assert_ne!(lock(&project), before);
     let run = project.run(&["build-image", "mini", "--no-test", "--locked", "--json"]).ends_with(0);

@@ -86,14 +86,14 @@ impl Publication {
         let mut text = String::new();
         let mut names = BTreeSet::new();
         for deb in debs.iter().filter(|d| matches!(d.field("Architecture"), Some(a) if a == architecture || a == "all")) {
-            let path = format!("pool/{component}/{}", deb.pool_name());
+            let path = deb.path(component);
             let pool = self.root.join(&path);
             std::fs::create_dir_all(pool.parent().expect("a pool file lies in a folder")).expect("the pool");
             // A package rebuilt under the same name replaces the earlier one.
             let _ = std::fs::remove_file(&pool);
             std::os::unix::fs::symlink(&deb.file, &pool).expect("a file of the pool");
             let size = std::fs::metadata(&deb.file).expect("a package file").len();
-            assert!(names.insert(deb.pool_name()), "{path} is there twice");
+            assert!(names.insert(path.clone()), "{path} is there twice");
             text.push_str(&format!("{}Filename: {path}\nSize: {size}\nSHA256: {}\n\n", deb.stanza(), digest(&deb.file)));
         }
         text

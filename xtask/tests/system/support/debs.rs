@@ -11,6 +11,8 @@ use helix_command::Cmd;
 pub(crate) struct Deb {
     pub(crate) file: PathBuf,
     fields: Vec<(String, String)>,
+    /// Its path below the archive; without one it gets one in the pool.
+    path: Option<String>,
 }
 
 impl Deb {
@@ -29,7 +31,7 @@ impl Deb {
                 }
             }
         }
-        Self { file: file.to_owned(), fields }
+        Self { file: file.to_owned(), fields, path: None }
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
@@ -47,8 +49,19 @@ impl Deb {
         self
     }
 
+    /// The same package at this path of its archive.
+    pub(crate) fn at(mut self, path: &str) -> Self {
+        self.path = Some(path.to_owned());
+        self
+    }
+
+    /// The path below the archive.
+    pub(crate) fn path(&self, component: &str) -> String {
+        self.path.clone().unwrap_or_else(|| format!("pool/{component}/{}", self.pool_name()))
+    }
+
     /// The file's name in a pool: without the epoch, as archives have it.
-    pub(crate) fn pool_name(&self) -> String {
+    fn pool_name(&self) -> String {
         let version = self.field("Version").expect("a package has a version");
         let version = version.split_once(':').map_or(version, |(_, rest)| rest);
         format!("{}_{version}_{}.deb", self.name(), self.field("Architecture").unwrap_or("all"))

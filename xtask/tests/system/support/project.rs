@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::archive::{Publication, Signature, Suite};
-use super::host::Key;
+use super::host::{Key, root_folder};
 use super::mini::{MINI, Mini};
 use super::run::Run;
 use super::server::Server;
-use super::warm::warm;
+use super::warm::{copy_folder, warm};
 
 /// The project; the mini archive is published in it.
 #[derive(Debug)]
@@ -22,23 +22,48 @@ pub(crate) struct Project {
 impl Project {
     /// The mini recipe, its archive, and a cache with nothing but the tools.
     pub(crate) fn new() -> Self {
+        let mut project = Self::empty();
+        let recipes = project.path("root/recipes");
+        std::fs::write(recipes.join("mini.yaml"), MINI).expect("a recipe");
+        std::fs::write(recipes.join("keys/test.asc"), project.key.public()).expect("a key");
+        std::fs::create_dir_all(project.path("root/layer/etc/kernel")).expect("a layer");
+        std::fs::write(project.path("root/layer/etc/kernel/entry-token"), "mini\n").expect("a layer");
+        project.mini = Mini::in_dir(&project.path("debs"));
+        project.publish(&project.suite());
+        project
+    }
+
+    /// The recipes of the real project, whose archives are all signed by the test.
+    pub(crate) fn with_real_recipes() -> Self {
+        let project = Self::empty();
+        let root = project.path("root");
+        copy_folder(&root_folder().join("recipes"), &root.join("recipes"));
+        for key in std::fs::read_dir(root.join("recipes/keys")).expect("the keys").map(|e| e.expect("an entry").path()) {
+            if key.extension().is_some_and(|e| e == "asc") {
+                std::fs::write(key, project.key.public()).expect("a key");
+            }
+        }
+        std::fs::copy(warm().recipes().join("tools.lock"), root.join("recipes/tools.lock")).expect("a lock");
+        std::os::unix::fs::symlink(root_folder().join("guest-components"), root.join("guest-components"))
+            .expect("a link to guest-components");
+        project
+    }
+
+    /// No recipe and no archive, and a cache with nothing but the tools.
+    fn empty() -> Self {
         let dir = tempfile::Builder::new().prefix("p").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
         let path = dir.path();
-        for sub in ["root/recipes/keys", "root/layer/etc/kernel", "site", "debs", "cache"] {
+        for sub in ["root/recipes/keys", "site", "debs", "cache"] {
             std::fs::create_dir_all(path.join(sub)).expect("folders of a project");
         }
         let key = Key::create();
         let recipes = path.join("root/recipes");
-        std::fs::write(recipes.join("mini.yaml"), MINI).expect("a recipe");
-        std::fs::write(recipes.join("keys/test.asc"), key.public()).expect("a key");
         std::fs::copy(warm().recipes().join("tools.lock"), recipes.join("tools.lock")).expect("the lock of the tools");
-        std::fs::write(path.join("root/layer/etc/kernel/entry-token"), "mini\n").expect("a layer");
+        // The tools' archive is signed by the test too, so that locks can be written without the network.
+        std::fs::write(recipes.join("keys/debian-archive-keyring.asc"), key.public()).expect("a key");
         warm().lend_tools(&path.join("cache"));
-        let mini = Mini::in_dir(&path.join("debs"));
         let server = Server::start(&path.join("site"));
-        let project = Self { dir, server, key, mini };
-        project.publish(&project.suite());
-        project
+        Self { dir, server, key, mini: Mini { debs: Vec::new() } }
     }
 
     /// The suite as the recipe expects it.
@@ -64,6 +89,11 @@ impl Project {
         }
         std::fs::remove_dir_all(self.site().join("mini/pool")).expect("the pool can be emptied");
         self.publish(&self.suite());
+    }
+
+    /// Publishes what the tools are made from: `--update-lock` asks for them anew too.
+    pub(crate) fn publish_tools(&self) {
+        Publication::at(&self.site().join("debian")).publish(&warm().tools_suite(), Signature::By(&self.key));
     }
 
     /// A path in the project's folder.

@@ -5,7 +5,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 /// What the server does instead of answering well.
@@ -78,8 +78,7 @@ fn answer(mut stream: TcpStream, site: &Path, state: &Mutex<State>) -> std::io::
         state.requests.push(path.clone());
         state.faults.iter().find(|(text, _)| path.contains(text)).map(|(_, fault)| fault.clone())
     };
-    let file = site.join(path.trim_start_matches('/'));
-    match (fault, std::fs::read(&file)) {
+    match (fault, std::fs::read(find(site, &path))) {
         (Some(Fault::Status(code)), _) => head(&mut stream, code, 0),
         (Some(Fault::BreakOff), Ok(body)) => {
             head(&mut stream, 200, body.len())?;
@@ -96,6 +95,14 @@ fn answer(mut stream: TcpStream, site: &Path, state: &Mutex<State>) -> std::io::
         }
         (_, Err(_)) => head(&mut stream, 404, 0),
     }
+}
+
+/// The file for a path. A machine's own mirror may have its archive deeper than others: leading folders may be missing.
+fn find(site: &Path, path: &str) -> PathBuf {
+    let path = path.trim_start_matches('/');
+    let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
+    let mut places = starts.map(|at| site.join(&path[at..]));
+    places.find(|place| place.is_file()).unwrap_or_else(|| site.join(path))
 }
 
 fn head(stream: &mut TcpStream, status: u16, length: usize) -> std::io::Result<()> {

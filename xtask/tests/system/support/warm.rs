@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use helix_build::lock::Lock;
+use helix_build::lock::{Lock, Resolution};
 use helix_build::workspace::Workspace;
 use helix_rootfs::apt::Package;
 
+use super::archive::Suite;
+use super::debs::Deb;
 use super::host::root_folder;
 
 /// The real cache, and locks whose packages are all in it.
@@ -81,11 +83,17 @@ impl Warm {
         Lock::read(&self.recipes.join(format!("{name}.lock"))).ok()?
     }
 
-    /// All packages of a lock's answer for images of arm64, twins included.
+    /// A lock's answer for images of arm64.
+    fn answer(&self, name: &str) -> Option<Resolution> {
+        let host = helix_rootfs::Arch::host()?.debian_name();
+        let lock = self.lock(name)?;
+        lock.get("arm64").or_else(|| lock.get(&format!("{host}-for-arm64"))).cloned()
+    }
+
+    /// All packages of a lock's answer, twins included.
     pub(crate) fn packages(&self, name: &str) -> impl Iterator<Item = Package> + use<> {
-        let lock = self.lock(name).unwrap_or_default();
         let host = helix_rootfs::Arch::host().map_or("none", helix_rootfs::Arch::debian_name);
-        let answer = lock.get("arm64").or_else(|| lock.get(&format!("{host}-for-arm64"))).cloned();
+        let answer = self.answer(name);
         let twins = answer.clone().and_then(|mut a| a.twins.remove(host)).unwrap_or_default();
         answer.map(|a| a.packages).unwrap_or_default().into_iter().chain(twins)
     }
@@ -102,9 +110,7 @@ impl Warm {
     }
 
     fn tools_key(&self) -> Option<String> {
-        let host = helix_rootfs::Arch::host()?.debian_name();
-        let lock = self.lock("tools")?;
-        let digest = lock.get(&format!("{host}-for-arm64"))?.digest();
+        let digest = self.answer("tools")?.digest();
         // The newest tree with these packages: a key has other inputs too, which only the program knows.
         let mut entries: Vec<_> = std::fs::read_dir(self.cache.join("tools")).ok()?.filter_map(Result::ok).collect();
         entries.retain(|e| {
@@ -119,6 +125,17 @@ impl Warm {
         let key = self.tools_key().expect("a tools tree in the cache");
         link(&self.cache.join("tools").join(&key), &cache.join("tools").join(&key));
         self.packages("tools").for_each(|p| self.lend(&p, cache));
+    }
+
+    /// The archive that the tools come from, as far as the lock names it, dated like the lock: apt then finds what the
+    /// lock says, and the tools tree in the cache serves.
+    pub(crate) fn tools_suite(&self) -> Suite {
+        static DEBS: OnceLock<Vec<Deb>> = OnceLock::new();
+        let read = || self.packages("tools").map(|p| Deb::read(&self.file(&p)).at(&p.path)).collect();
+        let mut suite = Suite::new("testing", "main", DEBS.get_or_init(read).clone());
+        let epoch = self.answer("tools").map_or(0, |a| a.epoch);
+        suite.date = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(epoch);
+        suite
     }
 
     /// Gives a new cache one package file, as a link.

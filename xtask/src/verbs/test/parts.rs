@@ -1,0 +1,181 @@
+//! The parts of `test`: what each runs, and what it needs from the host.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+use super::host::Need;
+use super::pinned::DENY;
+use crate::cli::{GenerateArgs, TestArgs, TestPart};
+use crate::exit::Failure;
+
+/// Cheap parts first; the image before the parts that take it, or its packages, from the cache.
+pub(crate) const ORDER: [TestPart; 11] = [
+    TestPart::Lint,
+    TestPart::Generated,
+    TestPart::Unit,
+    TestPart::Deny,
+    TestPart::Fuzz,
+    TestPart::Image,
+    TestPart::Machine,
+    TestPart::Faults,
+    TestPart::Ubuntu,
+    TestPart::Kill,
+    TestPart::Twice,
+];
+
+/// The part's name on the command line.
+pub(crate) fn name(part: TestPart) -> String {
+    clap::ValueEnum::to_possible_value(&part).map_or_else(String::new, |v| v.get_name().to_owned())
+}
+
+/// The programs that a part needs, with their Debian packages.
+pub(crate) fn needs(part: TestPart) -> &'static [Need] {
+    const UNIT: &[Need] = &[("fsck.fat", "dosfstools"), ("mcopy", "mtools"), ("qemu-img", "qemu-utils")];
+    const SYSTEM: &[Need] =
+        &[("gpg", "gnupg"), ("gpg-agent", "gnupg"), ("dpkg-deb", "dpkg"), ("unshare", "util-linux"), ("ip", "iproute2")];
+    match part {
+        TestPart::Unit => UNIT,
+        TestPart::Fuzz => &[("g++", "g++")],
+        TestPart::Faults | TestPart::Ubuntu | TestPart::Kill | TestPart::Twice => SYSTEM,
+        _ => &[],
+    }
+}
+
+/// Runs a program with its output where ours goes.
+pub(crate) fn succeed(command: &mut Command) -> Result<(), String> {
+    let line = shown(command);
+    eprintln!("$ {line}");
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("$ {line}\nended with {status}; its output is above")),
+        Err(e) => Err(format!("$ {line}\ncannot be started: {e}")),
+    }
+}
+
+/// The command line as one would type it.
+fn shown(command: &Command) -> String {
+    let program = Path::new(command.get_program()).file_name().unwrap_or(command.get_program());
+    let words = std::iter::once(program).chain(command.get_args());
+    words.map(|w| w.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+/// Runs parts.
+pub(crate) struct Runner {
+    root: PathBuf,
+    cargo: PathBuf,
+    /// This program. It is looked up at the start: building the tests puts a new file in its place.
+    xtask: PathBuf,
+    kills: u32,
+}
+
+impl Runner {
+    pub(crate) fn new(args: &TestArgs) -> Result<Self, Failure> {
+        let xtask = std::env::current_exe().map_err(|e| Failure::Other(format!("looking for this program: {e}")))?;
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        Ok(Self { root: crate::verbs::project_root(), cargo: cargo.into(), xtask, kills: args.kills })
+    }
+
+    pub(crate) fn run(&self, part: TestPart) -> Result<(), String> {
+        match part {
+            TestPart::Lint => self.lint(),
+            TestPart::Generated => self.generated(),
+            // Release like the program itself, so that what both need is compiled once.
+            TestPart::Unit => self.cargo(&["test", "--release", "--workspace"]),
+            TestPart::Deny => self.deny(),
+            TestPart::Fuzz => super::fuzz::run(&self.root, &self.cargo),
+            TestPart::Image => self.image(),
+            TestPart::Machine => self.machine(),
+            TestPart::Faults => self.system("faults::", &[]),
+            TestPart::Ubuntu => self.system("ubuntu::", &[]),
+            TestPart::Kill => self.system("kill::", &["--nocapture"]),
+            TestPart::Twice => self.system("twice::", &["--nocapture"]),
+        }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.cargo);
+        command.current_dir(&self.root);
+        command
+    }
+
+    fn cargo(&self, args: &[&str]) -> Result<(), String> {
+        succeed(self.command().args(args))
+    }
+
+    fn lint(&self) -> Result<(), String> {
+        let fuzz = ["fmt", "--manifest-path", "image/fuzz/Cargo.toml", "--check"];
+        let formatted = [self.cargo(&["fmt", "--check"]), self.cargo(&fuzz)];
+        let clippy = ["clippy", "--release", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+        let failures: Vec<String> = formatted.into_iter().chain([self.cargo(&clippy)]).filter_map(Result::err).collect();
+        if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+    }
+
+    fn generated(&self) -> Result<(), String> {
+        crate::verbs::generate::run(&GenerateArgs { check: true }).map_err(|e| e.to_string())
+    }
+
+    fn deny(&self) -> Result<(), String> {
+        let program = DENY.get(&self.root, &self.cargo)?;
+        let deny = |args: &[&str]| succeed(Command::new(&program).current_dir(&self.root).args(args));
+        deny(&["check", "bans", "licenses", "sources"])?;
+        // The policy needs no network; the list of known holes does, and a firewall is not the project's fault.
+        if let Err(why) = deny(&["fetch", "db"]) {
+            eprintln!("{why}\nwarning: the advisory database cannot be fetched: advisories were NOT checked");
+            return Ok(());
+        }
+        deny(&["check", "--disable-fetch", "advisories"])
+    }
+
+    /// Builds quickstart; an image that is there already, as after an earlier run, is booted and checked once more.
+    fn image(&self) -> Result<(), String> {
+        let report = self.root.join("target/images/quickstart/boot-report.json");
+        let written = || -> Option<SystemTime> { std::fs::metadata(&report).ok()?.modified().ok() };
+        let before = written();
+        self.xtask(&["build-image", "quickstart"])?;
+        if before.is_some() && written() == before {
+            self.xtask(&["test-image", "target/images/quickstart"])?;
+        }
+        self.xtask(&["inspect", "target/images/quickstart"])
+    }
+
+    fn xtask(&self, args: &[&str]) -> Result<(), String> {
+        succeed(Command::new(&self.xtask).current_dir(&self.root).args(args))
+    }
+
+    /// The machine runner with the QEMU of the tools tree, which its own loader starts outside of any root.
+    fn machine(&self) -> Result<(), String> {
+        self.xtask(&["build-image", "quickstart", "--until", "tools"])?;
+        let tree = newest_tools()?.join("tree");
+        let arch = helix_rootfs::Arch::host().ok_or("this architecture is not supported")?;
+        let loader = match arch {
+            helix_rootfs::Arch::Amd64 => tree.join("usr/lib64").join(arch.loader()),
+            helix_rootfs::Arch::Arm64 => tree.join("usr/lib").join(arch.triplet()).join(arch.loader()),
+        };
+        let libraries = tree.join("usr/lib").join(arch.triplet());
+        let start = |program: &str| {
+            format!("{} --library-path {} {}", loader.display(), libraries.display(), tree.join("usr/bin").join(program).display())
+        };
+        let roms = format!("{} -L {}", start("qemu-system-aarch64"), tree.join("usr/share/qemu").display());
+        let mut test = self.command();
+        test.args(["test", "--release", "-p", "helix-vm", "--features", "qemu-tests", "--test", "qemu"]);
+        test.env("HELIX_TEST_QEMU", roms).env("HELIX_TEST_QEMU_IMG", start("qemu-img"));
+        succeed(test.env("HELIX_TEST_FIRMWARE", tree.join("usr/share/AAVMF")))
+    }
+
+    /// Some of `tests/system`, by the beginning of their names.
+    fn system(&self, filter: &str, options: &[&str]) -> Result<(), String> {
+        let mut test = self.command();
+        test.args(["test", "--release", "-p", "xtask", "--features", "system-tests", "--test", "system", "--", filter]);
+        succeed(test.args(options).env("HELIX_KILLS", self.kills.to_string()))
+    }
+}
+
+/// The tools tree that was opened last.
+fn newest_tools() -> Result<PathBuf, String> {
+    let folder = crate::verbs::workspace().map_err(|e| e.to_string())?.cache.join("tools");
+    let used = |dir: &Path| std::fs::metadata(dir.join("inputs.json")).and_then(|m| m.modified()).ok();
+    let entries = std::fs::read_dir(&folder).map_err(|e| format!("reading {}: {e}", folder.display()))?;
+    let trees = entries.filter_map(|e| Some(e.ok()?.path())).filter_map(|dir| Some((used(&dir)?, dir)));
+    trees.max().map(|(_, dir)| dir).ok_or_else(|| format!("{} is empty", folder.display()))
+}
