@@ -160,7 +160,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__build__subcmd__image)
-            opts="-h --arch --mirror --output --locked --update-lock --offline --until --break --no-test --keep-booted --threads --json --help"
+            opts="-h --arch --mirror --output --locked --update-lock --offline --until --break --no-test --boot-timeout --keep-booted --threads --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -179,10 +179,14 @@ _cargo__xtask() {
                     return 0
                     ;;
                 --until)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "tools packages initramfs files disk test" -- "${cur}"))
                     return 0
                     ;;
                 --break)
+                    COMPREPLY=($(compgen -W "packages files" -- "${cur}"))
+                    return 0
+                    ;;
+                --boot-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -655,7 +659,7 @@ _cargo__xtask() {
             fi
             case "${prev}" in
                 --only)
-                    COMPREPLY=($(compgen -W "lint unit generated deny fuzz machine faults image twice" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "lint generated unit deny fuzz image machine faults ubuntu kill twice" -- "${cur}"))
                     return 0
                     ;;
                 --kills)
@@ -670,12 +674,16 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__test__subcmd__image)
-            opts="-h --json --help"
+            opts="-h --boot-timeout --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --boot-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

@@ -43,8 +43,15 @@ complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l 
 amd64\t'64-bit x86'"
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l mirror -d 'The mirror of the recipe\'s main archive' -r
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l output -d 'The folder of the image [default: target/images/RECIPE]' -r -F
-complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l until -d 'Stop after this step (tools, packages, initramfs, files, disk, test)' -r
-complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l break -d 'Open a shell in the tree after this step (packages, files), then stop' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l until -d 'Stop after this step' -r -f -a "tools\t''
+packages\t''
+initramfs\t''
+files\t''
+disk\t''
+test\t''"
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l break -d 'Open a shell in the tree after this step, then stop' -r -f -a "packages\t''
+files\t''"
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l boot-timeout -d 'How long the image may take to boot' -r
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l threads -d 'How many threads compress the disk [default: all processors]; the result is the same' -r
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l locked -d 'Refuse packages that differ from the lock'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l update-lock -d 'Resolve packages anew and write the lock'
@@ -53,6 +60,7 @@ complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l 
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l keep-booted -d 'Boot the image afterwards, print a ready ssh command, and run until Ctrl-C'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test-image" -l boot-timeout -d 'How long the image may take to boot' -r
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test-image" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test-image" -s h -l help -d 'Print help'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand plan" -l arch -d 'The image\'s architecture, instead of the recipe\'s' -r -f -a "arm64\t'64-bit ARM'
@@ -91,13 +99,15 @@ complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bench" -l recipe
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bench" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test" -l only -d 'Run only these parts' -r -f -a "lint\t'Formatting and clippy'
-unit\t'Unit and integration tests of the crates'
 generated\t'Generated files'
-deny\t'Licences, bans and sources of dependencies'
+unit\t'Unit and integration tests of the crates'
+deny\t'Licences, bans, sources and advisories of dependencies'
 fuzz\t'The fuzz targets, for a short while each'
+image\t'The quickstart image: a real build, booted and checked'
 machine\t'The machine runner, with a real QEMU'
 faults\t'Faults, locks and interruptions, with archives made by the test'
-image\t'The quickstart image: a real build, booted and checked'
+ubuntu\t'The Ubuntu recipes, with an archive of Ubuntu\'s shape made by the test'
+kill\t'A build killed at many random points'
 twice\t'Two builds in different surroundings, compared byte for byte'"
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test" -l kills -d 'How many points of a build the kill test tries' -r
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test" -l json -d 'Print one JSON document to standard output; progress stays on standard error'

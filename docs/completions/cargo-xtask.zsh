@@ -35,8 +35,9 @@ _arguments "${_arguments_options[@]}" : \
 amd64\:"64-bit x86"))' \
 '--mirror=[The mirror of the recipe'\''s main archive]:URL:_default' \
 '--output=[The folder of the image \[default\: target/images/RECIPE\]]:DIR:_files' \
-'--until=[Stop after this step (tools, packages, initramfs, files, disk, test)]:STEP:_default' \
-'(--until --json)--break=[Open a shell in the tree after this step (packages, files), then stop]:STEP:_default' \
+'--until=[Stop after this step]:STEP:(tools packages initramfs files disk test)' \
+'(--until --json)--break=[Open a shell in the tree after this step, then stop]:STEP:(packages files)' \
+'--boot-timeout=[How long the image may take to boot]:SECONDS:_default' \
 '--threads=[How many threads compress the disk \[default\: all processors\]; the result is the same]:N:_default' \
 '(--update-lock)--locked[Refuse packages that differ from the lock]' \
 '(--offline)--update-lock[Resolve packages anew and write the lock]' \
@@ -51,6 +52,7 @@ amd64\:"64-bit x86"))' \
 ;;
 (test-image)
 _arguments "${_arguments_options[@]}" : \
+'--boot-timeout=[How long the image may take to boot]:SECONDS:_default' \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
 '-h[Print help]' \
 '--help[Print help]' \
@@ -192,13 +194,15 @@ steps\:"A build with one changed file, one with nothing changed, and the peak of
 (test)
 _arguments "${_arguments_options[@]}" : \
 '*--only=[Run only these parts]:PART:((lint\:"Formatting and clippy"
-unit\:"Unit and integration tests of the crates"
 generated\:"Generated files"
-deny\:"Licences, bans and sources of dependencies"
+unit\:"Unit and integration tests of the crates"
+deny\:"Licences, bans, sources and advisories of dependencies"
 fuzz\:"The fuzz targets, for a short while each"
+image\:"The quickstart image\: a real build, booted and checked"
 machine\:"The machine runner, with a real QEMU"
 faults\:"Faults, locks and interruptions, with archives made by the test"
-image\:"The quickstart image\: a real build, booted and checked"
+ubuntu\:"The Ubuntu recipes, with an archive of Ubuntu'\''s shape made by the test"
+kill\:"A build killed at many random points"
 twice\:"Two builds in different surroundings, compared byte for byte"))' \
 '--kills=[How many points of a build the kill test tries]:N:_default' \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \

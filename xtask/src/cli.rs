@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use helix_build::steps::Step;
 
@@ -20,16 +21,22 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Build an image from a recipe, boot it and run its checks
-    #[command(after_help = "Examples:\n  cargo xtask build-image\n  cargo xtask build-image ubuntu-26.04 --locked --json\n  cargo xtask build-image --break packages      # look around in the tree\n  cargo xtask build-image --keep-booted         # log in by SSH afterwards")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask build-image\n  cargo xtask build-image ubuntu-26.04 --locked --json\n  cargo xtask build-image --break packages      # look around in the tree\n  cargo xtask build-image --keep-booted         # log in by SSH afterwards"
+    )]
     BuildImage(BuildArgs),
     /// Boot an image that was built and run its checks
-    #[command(after_help = "Examples:\n  cargo xtask test-image\n  cargo xtask test-image target/images/ubuntu-26.04 --json")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask test-image\n  cargo xtask test-image target/images/ubuntu-26.04 --json"
+    )]
     TestImage(TestImageArgs),
     /// Show the steps of a build, which are cached, and what changed in the others
     #[command(after_help = "Examples:\n  cargo xtask plan\n  cargo xtask plan ubuntu-26.04 --arch amd64 --json")]
     Plan(RecipeArgs),
     /// Show what an image is and verify its files
-    #[command(after_help = "Examples:\n  cargo xtask inspect target/images/quickstart\n  cargo xtask inspect target/images/quickstart --json | jq .manifest.packages")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask inspect target/images/quickstart\n  cargo xtask inspect target/images/quickstart --json | jq .manifest.packages"
+    )]
     Inspect(InspectArgs),
     /// Compare two images: packages, files, size
     #[command(after_help = "Examples:\n  cargo xtask diff yesterday/quickstart target/images/quickstart")]
@@ -44,7 +51,9 @@ pub(crate) enum Verb {
     #[command(after_help = "Examples:\n  cargo xtask cache ls\n  cargo xtask cache gc\n  cargo xtask cache rm trees")]
     Cache(CacheArgs),
     /// Measure against the alternatives, side by side
-    #[command(after_help = "Examples:\n  cargo xtask bench qcow2\n  cargo xtask bench build\n  cargo xtask bench steps")]
+    #[command(
+        after_help = "Examples:\n  cargo xtask bench qcow2\n  cargo xtask bench build\n  cargo xtask bench steps"
+    )]
     Bench(BenchArgs),
     /// Run all tests of the project
     #[command(after_help = "Examples:\n  cargo xtask test\n  cargo xtask test --only lint,unit")]
@@ -89,6 +98,11 @@ pub(crate) struct RecipeArgs {
     pub(crate) output: Option<PathBuf>,
 }
 
+/// Takes the name of one of these steps.
+fn steps(names: &'static [&'static str]) -> impl TypedValueParser<Value = Step> {
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Step>())
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
     #[command(flatten)]
@@ -102,11 +116,11 @@ pub(crate) struct BuildArgs {
     /// Use nothing but the cache
     #[arg(long)]
     pub(crate) offline: bool,
-    /// Stop after this step (tools, packages, initramfs, files, disk, test)
-    #[arg(long, value_name = "STEP")]
+    /// Stop after this step
+    #[arg(long, value_name = "STEP", value_parser = steps(&["tools", "packages", "initramfs", "files", "disk", "test"]))]
     pub(crate) until: Option<Step>,
-    /// Open a shell in the tree after this step (packages, files), then stop
-    #[arg(long = "break", value_name = "STEP", conflicts_with_all = ["until", "json"])]
+    /// Open a shell in the tree after this step, then stop
+    #[arg(long = "break", value_name = "STEP", conflicts_with_all = ["until", "json"], value_parser = steps(&["packages", "files"]))]
     pub(crate) break_at: Option<Step>,
     /// Do not boot the image
     #[arg(long)]

@@ -1,9 +1,9 @@
 //! Exit codes: the one table of `docs/src/exit-codes.md`, and how a failure is shown.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
 
 use helix_build::{Error, Kind};
 
@@ -109,7 +109,7 @@ pub(crate) fn finish(result: Result<(), Failure>, json: bool) -> ExitCode {
             _ => serde_json::Value::Null,
         };
         let document = serde_json::json!({ "error": { "code": code, "kind": name, "message": failure.to_string(), "faults": faults } });
-        println!("{document:#}");
+        crate::ui::out(&format!("{document:#}"));
     }
     match code {
         130 => eprintln!("interrupted; the next run goes on where this one was"),

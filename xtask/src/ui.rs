@@ -11,6 +11,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+/// Prints a line to standard output. A reader that has gone (`| head`) ends this program quietly.
+pub(crate) fn out(line: &str) {
+    use std::io::Write;
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(0);
+    }
+}
+
 /// Shows progress on standard error.
 pub(crate) struct Ui {
     terminal: bool,
@@ -77,6 +85,10 @@ impl Progress for Ui {
         tracing::info!("end: {} after {seconds:.1} s {summary}", now.step);
         let separator = if summary.is_empty() { "" } else { ": " };
         eprintln!("{}{separator}{summary} ({seconds:.1} s)", now.step);
+    }
+
+    fn interrupted(&self) -> bool {
+        crate::exit::interrupted()
     }
 
     fn warn(&self, text: &str) {

@@ -29,11 +29,14 @@ pub struct Usage {
 /// # Errors
 /// When it cannot be read.
 pub fn usage(store: &Store) -> Result<Vec<Usage>, Error> {
-    Kind::ALL.into_iter().map(|kind| {
-        let dir = store.dir(kind.name());
-        let entries = entries(kind, &dir).len() as u64;
-        Ok(Usage { kind: kind.name(), entries, bytes: size(&dir) })
-    }).collect()
+    Kind::ALL
+        .into_iter()
+        .map(|kind| {
+            let dir = store.dir(kind.name());
+            let entries = entries(kind, &dir).len() as u64;
+            Ok(Usage { kind: kind.name(), entries, bytes: size(&dir) })
+        })
+        .collect()
 }
 
 /// Removes everything of one kind, or of all kinds; returns the bytes that are free again.
@@ -68,7 +71,26 @@ pub fn collect_garbage(store: &Store) -> Result<u64, Error> {
             };
             if old {
                 freed += size(&path);
-                if path.is_dir() { remove_tree(&path)? } else { std::fs::remove_file(&path).map_err(|e| Error::io("removing", &path, e))? }
+                if path.is_dir() {
+                    remove_tree(&path)?
+                } else {
+                    std::fs::remove_file(&path).map_err(|e| Error::io("removing", &path, e))?
+                }
+            }
+        }
+    }
+    let run = store.dir("run");
+    for entry in std::fs::read_dir(&run).map_err(|e| Error::io("reading", &run, e))?.filter_map(Result::ok) {
+        // Logs of failed builds, and work folders of killed ones; a build that is under way is younger.
+        let day = Duration::from_secs(24 * 3600);
+        let old = entry.metadata().and_then(|m| m.modified()).is_ok_and(|m| m + day < SystemTime::now());
+        if old {
+            freed += size(&entry.path());
+            let is_dir = entry.file_type().is_ok_and(|t| t.is_dir());
+            if is_dir {
+                remove_tree(&entry.path())?
+            } else {
+                std::fs::remove_file(entry.path()).map_err(|e| Error::io("removing", &entry.path(), e))?
             }
         }
     }

@@ -46,7 +46,10 @@ pub fn diff(before: &Path, after: &Path) -> Result<Difference, Error> {
     Ok(Difference {
         packages_added: added.iter().map(|n| package(&packages_after, n)).collect(),
         packages_removed: removed.iter().map(|n| package(&packages_before, n)).collect(),
-        packages_changed: changed.iter().map(|n| format!("{n} {} → {}", packages_before[n], packages_after[n])).collect(),
+        packages_changed: changed
+            .iter()
+            .map(|n| format!("{n} {} → {}", packages_before[n], packages_after[n]))
+            .collect(),
         files_added,
         files_removed,
         files_changed,
@@ -55,7 +58,10 @@ pub fn diff(before: &Path, after: &Path) -> Result<Difference, Error> {
 }
 
 /// Keys that only the second has, that only the first has, and whose values differ.
-fn compare(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> (Vec<String>, Vec<String>, Vec<String>) {
+fn compare(
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+) -> (Vec<String>, Vec<String>, Vec<String>) {
     let keys: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let (mut added, mut removed, mut changed) = (Vec::new(), Vec::new(), Vec::new());
     for key in keys {
@@ -87,7 +93,8 @@ mod tests {
     #[test]
     fn additions_removals_and_changes_are_told_apart() {
         let map = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        let (added, removed, changed) = compare(&map(&[("a", "1"), ("b", "1"), ("c", "1")]), &map(&[("b", "2"), ("c", "1"), ("d", "1")]));
+        let (added, removed, changed) =
+            compare(&map(&[("a", "1"), ("b", "1"), ("c", "1")]), &map(&[("b", "2"), ("c", "1"), ("d", "1")]));
         assert_eq!((added, removed, changed), (vec!["d".to_owned()], vec!["a".to_owned()], vec!["b".to_owned()]));
     }
 }

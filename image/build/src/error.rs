@@ -110,7 +110,9 @@ impl Error {
         use helix_rootfs::Error as Tree;
         match self {
             Self::Recipe(_) | Self::RecipeFile(_) | Self::Lock { .. } => Kind::Recipe,
-            Self::Tree { source: Tree::MissingPackages { .. } | Tree::Setting(_) | Tree::Unsolvable(_), .. } => Kind::Recipe,
+            Self::Tree { source: Tree::MissingPackages { .. } | Tree::Setting(_) | Tree::Unsolvable(_), .. } => {
+                Kind::Recipe
+            }
             Self::Host(_) | Self::Namespace(_) | Self::Tree { source: Tree::NoEmulation { .. }, .. } => Kind::Host,
             Self::Usage(_) | Self::NotAnImage { .. } => Kind::Usage,
             Self::CheckFailed(_) => Kind::CheckFailed,

@@ -46,7 +46,9 @@ fn finding(what: &str, ok: bool, detail: impl Into<String>) -> Finding {
 fn architecture() -> Finding {
     match Arch::host() {
         Some(arch) => finding("architecture", true, arch.debian_name()),
-        None => finding("architecture", false, format!("{} is not supported; use x86_64 or arm64", std::env::consts::ARCH)),
+        None => {
+            finding("architecture", false, format!("{} is not supported; use x86_64 or arm64", std::env::consts::ARCH))
+        }
     }
 }
 
@@ -72,7 +74,10 @@ fn user_namespaces() -> Finding {
     } else {
         return finding("user namespaces", true, "allowed");
     };
-    Finding { command: Some(command.to_owned()), ..finding("user namespaces", false, "are not allowed for ordinary users") }
+    Finding {
+        command: Some(command.to_owned()),
+        ..finding("user namespaces", false, "are not allowed for ordinary users")
+    }
 }
 
 fn emulation(target: Arch) -> Finding {
@@ -96,15 +101,19 @@ fn kernel_at_least(major: u32, minor: u32) -> bool {
     (a, b) >= (major, minor)
 }
 
-/// What a build of the desktop image takes, with cache and result.
-const NEEDED_GIB: u64 = 12;
+/// What a build of quickstart takes, with cache and result.
+const NEEDED_GIB: u64 = 6;
 
 fn free_space(cache: &Path) -> Finding {
     let existing = cache.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/"));
     match rustix::fs::statvfs(existing) {
         Ok(stat) => {
             let gib = stat.f_bavail * stat.f_frsize >> 30;
-            finding("free space", gib >= NEEDED_GIB, format!("{gib} GiB free at {}, {NEEDED_GIB} GiB are needed", existing.display()))
+            finding(
+                "free space",
+                gib >= NEEDED_GIB,
+                format!("{gib} GiB free at {}, {NEEDED_GIB} GiB are needed", existing.display()),
+            )
         }
         Err(e) => finding("free space", false, format!("{}: {e}", existing.display())),
     }
@@ -138,7 +147,8 @@ pub fn install(packages: &[&str], say: &dyn Fn(&str)) -> Result<bool, Error> {
         return Ok(false);
     }
     let cmd = |args: &[&str]| {
-        let words = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"].into_iter().chain(args.iter().copied());
+        let words =
+            ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"].into_iter().chain(args.iter().copied());
         if root { Cmd::new("env").args(words.skip(1)) } else { Cmd::new("sudo").arg("-n").args(words) }
     };
     say(&format!("installing on this machine: {}", packages.join(" ")));
@@ -222,6 +232,9 @@ mod tests {
         let old = "# deb http://no/x y main\ndeb [arch=amd64 signed-by=/k] http://m/debian trixie main\ndeb-src http://s/debian trixie main\n";
         assert_eq!(parse_sources(old), [("http://m/debian".into(), "trixie".into())]);
         let new = "Types: deb\n# URIs: http://no/x\nURIs: http://m/debian\nSuites: a b\nComponents: main\n\nTypes: deb\nURIs: cdrom:x\nSuites: c\n";
-        assert_eq!(parse_sources(new), [("http://m/debian".into(), "a".into()), ("http://m/debian".into(), "b".into())]);
+        assert_eq!(
+            parse_sources(new),
+            [("http://m/debian".into(), "a".into()), ("http://m/debian".into(), "b".into())]
+        );
     }
 }

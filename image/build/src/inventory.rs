@@ -48,7 +48,8 @@ fn describe(entry: &walkdir::DirEntry, tree: &Path) -> std::io::Result<Vec<u8>> 
         hash.update_reader(File::open(entry.path())?)?;
         ('f', meta.len(), hash.finalize().to_hex().as_str()[..32].to_owned())
     };
-    let mut line = format!("{letter} {:o} {}:{} {size} {content} ", meta.mode() & 0o7777, meta.uid(), meta.gid()).into_bytes();
+    let mut line =
+        format!("{letter} {:o} {}:{} {size} {content} ", meta.mode() & 0o7777, meta.uid(), meta.gid()).into_bytes();
     let inside = entry.path().strip_prefix(tree).expect("the walk stays below its start").as_os_str().as_bytes();
     // A name may hold anything but NUL and slash; a line break would break the form.
     line.extend(inside.iter().flat_map(|b| if *b == b'\n' { b"\\n".to_vec() } else { vec![*b] }));
@@ -71,10 +72,9 @@ pub fn read(dir: &Path) -> Result<BTreeMap<String, String>, Error> {
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches('\n');
         let at = text.match_indices(' ').nth(4).map(|(at, _)| at);
-        let (description, name) = at.map(|at| text.split_at(at)).ok_or_else(|| Error::NotAnImage {
-            path: path.clone(),
-            reason: "is no inventory of files".to_owned(),
-        })?;
+        let (description, name) = at
+            .map(|at| text.split_at(at))
+            .ok_or_else(|| Error::NotAnImage { path: path.clone(), reason: "is no inventory of files".to_owned() })?;
         all.insert(name[1..].to_owned(), description.to_owned());
         line.clear();
     }

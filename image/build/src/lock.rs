@@ -108,9 +108,10 @@ impl Lock {
 }
 
 impl Resolution {
-    /// A digest of everything in it.
+    /// A digest of everything in it that has an influence on the image: all but the twins, which are the host's.
     pub fn digest(&self) -> String {
-        blake3::hash(self.to_text().as_bytes()).to_hex().to_string()
+        let image = Self { twins: BTreeMap::new(), ..self.clone() };
+        blake3::hash(image.to_text().as_bytes()).to_hex().to_string()
     }
 
     fn to_text(&self) -> String {
@@ -171,7 +172,8 @@ fn check(package: &Package) -> Result<(), &'static str> {
     if package.sha256.len() != 64 || !package.sha256.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f')) {
         return Err("its sha256 is none");
     }
-    if !plain(&package.path, "+-._~:%/") || package.path.starts_with('/') || package.path.split('/').any(|n| n == "..") {
+    if !plain(&package.path, "+-._~:%/") || package.path.starts_with('/') || package.path.split('/').any(|n| n == "..")
+    {
         return Err("its path is none");
     }
     Ok(())

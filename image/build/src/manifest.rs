@@ -80,7 +80,10 @@ impl Manifest {
         let text = std::fs::read_to_string(&path).map_err(|e| Error::io("reading", &path, e))?;
         let manifest: Self = serde_json::from_str(&text).map_err(|e| refuse(format!("{FILE}: {e}")))?;
         if manifest.schema_version != SCHEMA_VERSION {
-            return Err(refuse(format!("{FILE} has version {}, and this program knows {SCHEMA_VERSION}", manifest.schema_version)));
+            return Err(refuse(format!(
+                "{FILE} has version {}, and this program knows {SCHEMA_VERSION}",
+                manifest.schema_version
+            )));
         }
         Ok(manifest)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use helix_recipe::{Distribution, Location, Recipe};
+use helix_recipe::{Distribution, FilesLayer, Location, Recipe};
 use helix_rootfs::apt::Archive;
 use helix_rootfs::artifact::{Placement, place};
 use helix_rootfs::bootstrap::{Bootstrap, PackageFile};
@@ -43,8 +43,10 @@ pub struct Job {
     pub file: PathBuf,
     /// The recipe.
     pub recipe: Recipe,
-    /// Whether `--mirror` has named the main archive's mirror.
-    pub mirror_given: bool,
+    /// The recipe's archives as they are for the architecture of this machine, where twins come from.
+    pub host_archives: Vec<helix_recipe::Archive>,
+    /// The main archive's mirror, if it is not to be the recipe's or the host's own; it leaves no trace in the image.
+    pub mirror: Option<String>,
     /// How the lock is used.
     pub lock: LockMode,
     /// Whether only what is in the cache may be used.
@@ -81,6 +83,16 @@ impl Job {
         self.file.with_extension("lock")
     }
 
+    /// The recipe's archives.
+    fn archives(&self) -> Vec<Archive> {
+        self.recipe.archives.iter().map(archive).collect()
+    }
+
+    /// What the recipe asks of its lock.
+    pub(crate) fn request(&self) -> String {
+        crate::resolve::request(&self.archives(), &self.recipe.packages, true, arch_of(&self.recipe))
+    }
+
     /// The name under which the inputs of a step are kept for `plan`.
     pub(crate) fn last_name(&self, step: Step) -> String {
         let host = Arch::host().map_or("unknown", Arch::debian_name);
@@ -109,8 +121,7 @@ impl<'a> Session<'a> {
         let run = store.dir("run");
         let work = tempfile::Builder::new().prefix("b").tempdir_in(&run).map_err(|e| Error::io("making", &run, e))?;
         let root = work.path().join("tools");
-        let tools =
-            Tools::open(&job.workspace, store, arch_of(&job.recipe), job.lock, job.offline, &root, progress)?;
+        let tools = Tools::open(&job.workspace, store, arch_of(&job.recipe), job.lock, job.offline, &root, progress)?;
         Ok(Self { job, store, tools, work, progress })
     }
 
@@ -124,11 +135,12 @@ impl<'a> Session<'a> {
     /// # Errors
     /// Those of the steps. The folder of the image is untouched then.
     pub fn build(&self) -> Result<Built, Error> {
-        if self.stop_after(Step::Tools)? {
+        if self.job.until == Step::Tools {
             return Ok(Built::Stopped(Step::Tools));
         }
         let answer = self.resolve()?;
-        let inputs = StepInputs::of(&self.job.recipe, &answer.resolution.digest(), self.tools.key())?;
+        let digest = answer.resolution.digest();
+        let inputs = StepInputs::of(&self.job.recipe, &digest, self.tools.identity(), self.tools.key())?;
         if let Some(manifest) = self.finished(&inputs.disk) {
             return Ok(Built::Image { manifest: Box::new(manifest), fresh: false });
         }
@@ -139,7 +151,7 @@ impl<'a> Session<'a> {
             return Ok(Built::Stopped(Step::Packages));
         }
         let initramfs = self.initramfs(&inputs, &packages, &answer.resolution, &emulation)?;
-        if self.job.until == Step::Initramfs || self.job.break_at == Some(Step::Initramfs) {
+        if self.job.until == Step::Initramfs {
             return Ok(Built::Stopped(Step::Initramfs));
         }
         self.image(&inputs, &answer, &packages, &initramfs, &artifacts, &emulation)
@@ -164,13 +176,15 @@ impl<'a> Session<'a> {
         let question = Question {
             lock: self.job.lock_file(),
             name: target.debian_name().to_owned(),
-            archives: recipe.archives.iter().map(archive).collect(),
+            archives: self.job.archives(),
             debian: recipe.distribution == Distribution::Debian,
-            mirror_given: self.job.mirror_given,
+            // A snapshot is a promise about contents, which another mirror cannot keep.
+            mirror: self.job.mirror.clone().filter(|_| recipe.archives[0].snapshot.is_none()),
             packages: recipe.packages.clone(),
             essential: true,
             arch: target,
             twins_for: (host != target).then_some(host),
+            twin_archives: self.job.host_archives.iter().map(archive).collect(),
             forgive_expiry: false,
             run: &run,
         };
@@ -219,8 +233,7 @@ impl<'a> Session<'a> {
         }
         let work = self.work.path().join("emulation");
         std::fs::create_dir(&work).map_err(|e| Error::io("making", &work, e))?;
-        Emulation::start(host, target, &work, &self.tools.emulator(), &twins)
-            .doing("making foreign programs runnable")
+        Emulation::start(host, target, &work, &self.tools.emulator(), &twins).doing("making foreign programs runnable")
     }
 
     fn packages(&self, inputs: &StepInputs, resolution: &Resolution, emulation: &Emulation) -> Result<PathBuf, Error> {
@@ -255,11 +268,17 @@ impl<'a> Session<'a> {
         Ok(entry.join("tree"))
     }
 
-    fn initramfs(&self, inputs: &StepInputs, packages: &Path, resolution: &Resolution, emulation: &Emulation) -> Result<PathBuf, Error> {
+    fn initramfs(
+        &self,
+        inputs: &StepInputs,
+        packages: &Path,
+        resolution: &Resolution,
+        emulation: &Emulation,
+    ) -> Result<PathBuf, Error> {
         let entry = self.store.get_or_make(Kind::Trees, &inputs.initramfs, |dir| {
             self.progress.begin("Making the initramfs", None);
             let view = OverlayTree::new(packages, &dir.join("work")).doing("making the initramfs")?;
-            self.lay_files(view.path(), resolution.epoch)?;
+            self.lay_files(view.path(), resolution.epoch, is_roots)?;
             let version = settings::kernel_version(view.path()).doing("making the initramfs")?;
             let mut chroot = Chroot::open(view.path(), emulation, resolution.epoch).doing("making the initramfs")?;
             let made = settings::make_initramfs(&mut chroot, &version).doing("making the initramfs")?;
@@ -279,10 +298,10 @@ impl<'a> Session<'a> {
         Ok(entry.join("files"))
     }
 
-    /// Lays the recipe's folders over a tree.
-    fn lay_files(&self, tree: &Path, epoch: u64) -> Result<(), Error> {
+    /// Lays those of the recipe's folders over a tree that `wanted` chooses.
+    fn lay_files(&self, tree: &Path, epoch: u64, wanted: impl Fn(&FilesLayer) -> bool) -> Result<(), Error> {
         let writer = Writer::new(tree, epoch);
-        for layer in &self.job.recipe.files {
+        for layer in self.job.recipe.files.iter().filter(|layer| wanted(layer)) {
             let doing = format!("laying {} over the tree", layer.source.relative());
             let owner = Owner::parse(tree, &layer.owner.to_string()).doing(&doing)?;
             writer.lay(layer.source.path(), Path::new(&layer.target), owner).doing(&doing)?;
@@ -307,7 +326,8 @@ impl<'a> Session<'a> {
         let view = OverlayTree::new(packages, &self.work.path().join("files")).doing("laying files")?;
         let tree = view.path();
         self.progress.begin("Laying files and settings over the packages", None);
-        self.lay_files(tree, epoch)?;
+        // What belongs to root comes before users are made, who get their first files from /etc/skel; the rest after.
+        self.lay_files(tree, epoch, is_roots)?;
         self.apply_settings(tree, &answer.resolution, artifacts, emulation)?;
         self.lay_initramfs(tree, initramfs, epoch)?;
         let writer = Writer::new(tree, epoch);
@@ -336,7 +356,13 @@ impl<'a> Session<'a> {
         Writer::new(tree, epoch).lay(initramfs, Path::new("/"), Owner::default()).doing("laying the initramfs")
     }
 
-    fn apply_settings(&self, tree: &Path, resolution: &Resolution, artifacts: &[PathBuf], emulation: &Emulation) -> Result<(), Error> {
+    fn apply_settings(
+        &self,
+        tree: &Path,
+        resolution: &Resolution,
+        artifacts: &[PathBuf],
+        emulation: &Emulation,
+    ) -> Result<(), Error> {
         let recipe = &self.job.recipe;
         let epoch = resolution.epoch;
         let writer = Writer::new(tree, epoch);
@@ -370,17 +396,24 @@ impl<'a> Session<'a> {
             .packages
             .iter()
             .filter(|p| !recipe.packages.contains(&p.name))
-            .map(|p| (p.name.clone(), if p.architecture == "all" { recipe.architecture.to_string() } else { p.architecture.clone() }))
+            .map(|p| {
+                (
+                    p.name.clone(),
+                    if p.architecture == "all" { recipe.architecture.to_string() } else { p.architecture.clone() },
+                )
+            })
             .collect();
         settings::mark_automatic(&writer, &mark).doing(doing)?;
         let chroot = Chroot::open(tree, emulation, epoch).doing(doing)?;
         let users: Vec<settings::User> = recipe.users.iter().map(user).collect();
         settings::add_users(&chroot, &writer, &users).doing("making users")?;
+        self.lay_files(tree, epoch, |layer| !is_roots(layer))?;
         let units = &recipe.units;
         settings::set_units(&chroot, &units.enable, &units.disable, &units.mask).doing("setting units")?;
         drop(chroot);
         for permission in &recipe.permissions {
-            let owner = permission.owner.as_ref().map(|o| Owner::parse(tree, &o.to_string())).transpose().doing(doing)?;
+            let owner =
+                permission.owner.as_ref().map(|o| Owner::parse(tree, &o.to_string())).transpose().doing(doing)?;
             writer.permit(&permission.path, Some(permission.mode.bits()), owner).doing("setting permissions")?;
         }
         Ok(())
@@ -422,7 +455,8 @@ impl<'a> Session<'a> {
             .map_err(|e| Error::disk("writing the root file system")(e.into()))?;
         self.progress.end("");
         self.progress.begin("Writing disk.qcow2", None);
-        let source = helix_disk::assemble(&layout, &esp, &root).map_err(|e| Error::disk("joining the disk")(e.into()))?;
+        let source =
+            helix_disk::assemble(&layout, &esp, &root).map_err(|e| Error::disk("joining the disk")(e.into()))?;
         let target = out.join("disk.qcow2");
         let file = File::create(&target).map_err(|e| Error::io("writing", &target, e))?;
         let options = helix_disk::qcow2::Options {
@@ -438,7 +472,14 @@ impl<'a> Session<'a> {
         Ok(report.file_size)
     }
 
-    fn manifest(&self, inputs: &StepInputs, answer: &Answer, kernel: String, size: u64, dir: &Path) -> Result<Manifest, Error> {
+    fn manifest(
+        &self,
+        inputs: &StepInputs,
+        answer: &Answer,
+        kernel: String,
+        size: u64,
+        dir: &Path,
+    ) -> Result<Manifest, Error> {
         let mut artifacts = BTreeMap::new();
         for name in ["disk.qcow2", crate::diff::SBOM, inventory::FILE] {
             let path = dir.join(name);
@@ -464,18 +505,12 @@ impl<'a> Session<'a> {
         })
     }
 
-    fn stop_after(&self, step: Step) -> Result<bool, Error> {
-        if self.job.break_at == Some(step) {
-            return Err(Error::Usage(format!("--break {step}: there is no tree yet; use packages or files")));
-        }
-        Ok(self.job.until == step)
-    }
-
     fn stop_after_tree(&self, step: Step, tree: &Path, emulation: &Emulation, epoch: u64) -> Result<bool, Error> {
         if self.job.break_at == Some(step) {
             let view = OverlayTree::new(tree, &self.work.path().join("break")).doing("opening the tree")?;
             let chroot = Chroot::open(view.path(), emulation, epoch).doing("opening the tree")?;
-            self.progress.warn(&format!("a shell in the tree after step {step}; changes are thrown away; leave with exit"));
+            self.progress
+                .warn(&format!("a shell in the tree after step {step}; changes are thrown away; leave with exit"));
             let mut shell = chroot.cmd("/bin/sh").arg("-i").env("PS1", format!("({step}) # ")).to_std();
             shell.status().map_err(|e| Error::io("starting a shell in", view.path(), e))?;
             return Ok(true);
@@ -504,6 +539,10 @@ impl<'a> Session<'a> {
     pub(crate) fn run_folder(&self) -> PathBuf {
         self.work.path().join("vm")
     }
+}
+
+fn is_roots(layer: &FilesLayer) -> bool {
+    layer.owner.user == "root" && layer.owner.group == "root"
 }
 
 fn archive(item: &helix_recipe::Archive) -> Archive {
@@ -579,11 +618,17 @@ fn esp_files(recipe: &Recipe, tree: &Path, kernel: &str) -> Result<Vec<helix_fat
     Ok(vec![
         File { path: format!("EFI/BOOT/BOOT{upper}.EFI"), content: Content::Path(loader.clone()) },
         File { path: format!("EFI/systemd/systemd-boot{suffix}.efi"), content: Content::Path(loader) },
-        File { path: "loader/loader.conf".into(), content: Content::Bytes(b"timeout 0\nconsole-mode keep\neditor no\n".to_vec()) },
+        File {
+            path: "loader/loader.conf".into(),
+            content: Content::Bytes(b"timeout 0\nconsole-mode keep\neditor no\n".to_vec()),
+        },
         File { path: "loader/entries.srel".into(), content: Content::Bytes(b"type1\n".to_vec()) },
         File { path: format!("loader/entries/{token}-{kernel}.conf"), content: Content::Bytes(entry.into_bytes()) },
         File { path: format!("{token}/{kernel}/linux"), content: plain_kernel(tree, kernel)? },
-        File { path: format!("{token}/{kernel}/initrd.img-{kernel}"), content: path(&format!("boot/initrd.img-{kernel}")) },
+        File {
+            path: format!("{token}/{kernel}/initrd.img-{kernel}"),
+            content: path(&format!("boot/initrd.img-{kernel}")),
+        },
     ])
 }
 

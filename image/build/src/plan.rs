@@ -33,18 +33,27 @@ pub struct PlannedStep {
 pub fn plan(job: &Job, store: &Store) -> Result<Vec<PlannedStep>, Error> {
     let target = arch_of(&job.recipe);
     let host = helix_rootfs::Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
-    let tools = Tools::locked_inputs(&job.workspace, host, target);
+    let tools = Tools::locked(&job.workspace, host, target);
     let lock = Lock::read(&job.lock_file())?;
-    let resolution = lock.as_ref().and_then(|l| l.get(target.debian_name())).map(crate::lock::Resolution::digest);
+    let resolution = lock.as_ref().and_then(|l| l.get(target.debian_name())).filter(|r| r.request == job.request());
     let inputs = match (&tools, resolution) {
-        (Some(tools), Some(digest)) => Some(StepInputs::of(&job.recipe, &digest, &tools.key())?),
+        (Some((tools, identity)), Some(r)) => Some(StepInputs::of(&job.recipe, &r.digest(), identity, &tools.key())?),
         _ => None,
     };
     let image = Manifest::read(&job.output).ok();
     let steps = Step::ALL.into_iter().map(|step| {
-        let wanted = if step == Step::Tools { tools.as_ref() } else { inputs.as_ref().and_then(|i| i.get(step)) };
+        let wanted = if step == Step::Tools {
+            tools.as_ref().map(|(inputs, _)| inputs)
+        } else {
+            inputs.as_ref().and_then(|i| i.get(step))
+        };
         let Some(wanted) = wanted else {
-            return PlannedStep { step, key: None, cached: false, changed: vec!["the packages are not locked yet".into()] };
+            return PlannedStep {
+                step,
+                key: None,
+                cached: false,
+                changed: vec!["the packages are not resolved yet, or the recipe asks for others than its lock".into()],
+            };
         };
         let cached = match step {
             Step::Tools => store.get(Kind::Tools, &wanted.key()).is_some(),
@@ -52,10 +61,9 @@ pub fn plan(job: &Job, store: &Store) -> Result<Vec<PlannedStep>, Error> {
             // The tree is not kept by itself; it is there when the disk that holds it is.
             Step::Files => image.as_ref().is_some_and(|m| Some(&m.inputs) == inputs.as_ref().map(|i| &i.disk)),
             Step::Disk => image.as_ref().is_some_and(|m| m.inputs == *wanted),
-            Step::Test => image
-                .as_ref()
-                .and_then(|m| m.verification.as_ref())
-                .is_some_and(|v| v.passed && v.inputs == *wanted),
+            Step::Test => {
+                image.as_ref().and_then(|m| m.verification.as_ref()).is_some_and(|v| v.passed && v.inputs == *wanted)
+            }
         };
         let changed = if cached { Vec::new() } else { reasons(wanted, store.last(&job.last_name(step))) };
         PlannedStep { step, key: Some(wanted.key()), cached, changed }

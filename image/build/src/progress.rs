@@ -8,6 +8,10 @@ pub trait Progress: Sync {
     fn advance(&self, units: u64, what: &str);
     /// The step is done.
     fn end(&self, summary: &str);
+    /// Whether somebody wants all this to stop; what is under way then fails, and must not be taken at its word.
+    fn interrupted(&self) -> bool {
+        false
+    }
     /// Something that people should read, but that stops nothing.
     fn warn(&self, text: &str);
 }

@@ -36,8 +36,8 @@ pub(crate) struct Question<'a> {
     pub(crate) archives: Vec<Archive>,
     /// Whether the archives are Debian's.
     pub(crate) debian: bool,
-    /// Whether `--mirror` has named the mirror: the host's own is then not looked for.
-    pub(crate) mirror_given: bool,
+    /// The mirror of the first archive that `--mirror` names; the host's own is then not looked for.
+    pub(crate) mirror: Option<String>,
     /// The packages asked for.
     pub(crate) packages: Vec<String>,
     /// Whether the essential packages are part of it.
@@ -46,30 +46,36 @@ pub(crate) struct Question<'a> {
     pub(crate) arch: Arch,
     /// The host's architecture, when twins for it are wanted.
     pub(crate) twins_for: Option<Arch>,
+    /// The archives as they are for the host's architecture: Ubuntu's have another mirror for each.
+    pub(crate) twin_archives: Vec<Archive>,
     /// Whether an expired Release file is only worth a warning.
     pub(crate) forgive_expiry: bool,
     /// apt's programs.
     pub(crate) run: &'a dyn Fn(&str) -> Cmd,
 }
 
+/// The digest of everything that an answer depends on but the archives' contents. Which mirror serves an archive is not
+/// part of it, and neither is the machine that asks.
+pub(crate) fn request(archives: &[Archive], packages: &[String], essential: bool, arch: Arch) -> String {
+    let archives: Vec<_> = archives.iter().map(|a| (&a.name, &a.mirror, &a.suites, &a.components)).collect();
+    let text =
+        serde_json::to_vec(&(archives, packages, essential, arch.debian_name())).expect("requests are plain data");
+    blake3::hash(&text).to_hex().as_str()[..32].to_owned()
+}
+
 impl Question<'_> {
-    /// The digest of everything that the answer depends on but the archives' contents.
     fn request(&self) -> String {
-        let archives: Vec<_> = self.archives.iter().map(|a| (&a.name, &a.mirror, &a.suites, &a.components)).collect();
-        let twins = self.twins_for.map(|_| helix_rootfs::emulation::TWIN_PACKAGES);
-        let text = serde_json::to_vec(&(archives, &self.packages, self.essential, self.arch.debian_name(), twins))
-            .expect("requests are plain data");
-        blake3::hash(&text).to_hex().as_str()[..32].to_owned()
+        request(&self.archives, &self.packages, self.essential, self.arch)
     }
 
     /// The archives with the mirrors that are really used.
-    fn effective_archives(&self) -> Vec<Archive> {
-        let mut archives = self.archives.clone();
+    fn effective(&self, archives: &[Archive]) -> Vec<Archive> {
+        let mut archives = archives.to_vec();
         for (at, archive) in archives.iter_mut().enumerate() {
-            if !(self.mirror_given && at == 0) {
-                if let Some(own) = own_mirror(&archive.mirror, &archive.suites, self.debian) {
-                    archive.mirror = own;
-                }
+            // A mirror for one architecture may have no other, as Ubuntu's do not.
+            let given = self.mirror.clone().filter(|_| at == 0 && archive.mirror == self.archives[0].mirror);
+            if let Some(mirror) = given.or_else(|| own_mirror(&archive.mirror, &archive.suites, self.debian)) {
+                archive.mirror = mirror;
             }
         }
         archives
@@ -93,7 +99,8 @@ pub(crate) fn resolve(
 ) -> Result<Answer, Error> {
     let lock = Lock::read(&question.lock)?;
     let locked = lock.as_ref().and_then(|l| l.get(&question.name)).cloned();
-    let archives = question.effective_archives();
+    let mirrors =
+        Mirrors { image: question.effective(&question.archives), twins: question.effective(&question.twin_archives) };
     let fits = locked.as_ref().filter(|l| l.request == question.request());
     if mode == LockMode::Locked && fits.is_none() {
         return Err(Error::Lock {
@@ -106,23 +113,23 @@ pub(crate) fn resolve(
         });
     }
     if let (Some(resolution), true) = (fits, mode != LockMode::Update) {
-        match fetch(resolution, &archives, store, offline, progress) {
+        let resolution = &with_twins(resolution.clone(), question, &mirrors, store, offline, progress)?;
+        match fetch(resolution, &mirrors, store, offline, progress) {
             Ok(()) => return Ok(Answer { resolution: resolution.clone(), differences: Vec::new() }),
             Err(Error::Fetch { failures, .. }) if all_gone(&failures) && mode != LockMode::Locked => {
-                progress.warn(&format!("the archive no longer has {} packages of the lock; resolving anew", failures.len()));
+                progress.warn(&format!(
+                    "the archive no longer has {} packages of the lock; resolving anew",
+                    failures.len()
+                ));
             }
             Err(e) => return Err(e),
         }
     }
     if offline {
-        return Err(Error::Usage(format!(
-            "--offline, and {} has no usable answer for {}: build once with the network, or drop --offline",
-            question.lock.display(),
-            question.name
-        )));
+        return Err(offline_fault(question));
     }
-    let resolution = ask(question, &archives, store, progress)?;
-    fetch(&resolution, &archives, store, offline, progress)?;
+    let resolution = ask(question, &mirrors, store, progress)?;
+    fetch(&resolution, &mirrors, store, offline, progress)?;
     let differences = locked.as_ref().map(|l| l.differences(&resolution)).unwrap_or_default();
     if mode == LockMode::Update || fits.is_none() {
         let mut lock = lock.unwrap_or_default();
@@ -139,14 +146,67 @@ pub(crate) fn resolve(
     Ok(Answer { resolution, differences })
 }
 
+/// Adds the twins for this host where the lock was made on another kind of machine; they are no part of the image.
+fn with_twins(
+    mut resolution: Resolution,
+    question: &Question<'_>,
+    mirrors: &Mirrors,
+    store: &Store,
+    offline: bool,
+    progress: &dyn Progress,
+) -> Result<Resolution, Error> {
+    let Some(host) = question.twins_for.filter(|host| !resolution.twins.contains_key(host.debian_name())) else {
+        return Ok(resolution);
+    };
+    if offline {
+        return Err(offline_fault(question));
+    }
+    progress.begin(&format!("Resolving the tools of maintainer scripts for {host}"), None);
+    let dir = apt_dir(question, store);
+    std::fs::create_dir_all(&dir).map_err(|e| Error::io("making", &dir, e))?;
+    let twins = ask_twins(question, &mirrors.twins, &dir, host, &resolution.packages)?;
+    progress.end(&format!("{} packages", twins.len()));
+    resolution.twins.insert(host.debian_name().to_owned(), twins);
+    Ok(resolution)
+}
+
+fn offline_fault(question: &Question<'_>) -> Error {
+    Error::Usage(format!(
+        "--offline, and {} has no usable answer for {}: build once with the network, or drop --offline",
+        question.lock.display(),
+        question.name
+    ))
+}
+
+fn apt_dir(question: &Question<'_>, store: &Store) -> PathBuf {
+    store.dir("apt").join(format!("{}-{}", lock_stem(&question.lock), question.name))
+}
+
+/// Where packages really come from.
+struct Mirrors {
+    /// Those of the image.
+    image: Vec<Archive>,
+    /// Their twins for the host.
+    twins: Vec<Archive>,
+}
+
 fn all_gone(failures: &[FetchError]) -> bool {
     failures.iter().all(|f| matches!(f, FetchError::Gone { .. } | FetchError::Mismatch { .. }))
 }
 
-fn ask(question: &Question<'_>, archives: &[Archive], store: &Store, progress: &dyn Progress) -> Result<Resolution, Error> {
+fn ask(
+    question: &Question<'_>,
+    mirrors: &Mirrors,
+    store: &Store,
+    progress: &dyn Progress,
+) -> Result<Resolution, Error> {
+    let archives = &mirrors.image;
     let hosts: BTreeSet<&str> = archives.iter().map(|a| a.mirror.as_str()).collect();
-    progress.begin(&format!("Resolving packages for {} from {}", question.name, hosts.into_iter().collect::<Vec<_>>().join(", ")), None);
-    let dir = store.dir("apt").join(format!("{}-{}", lock_stem(&question.lock), question.name));
+    progress.begin(
+        &format!("Resolving packages for {} from {}", question.name, hosts.into_iter().collect::<Vec<_>>().join(", ")),
+        None,
+    );
+    let dir = apt_dir(question, store);
     let _lock = store.lock(&format!("apt-{}-{}", lock_stem(&question.lock), question.name))?;
     let apt = Apt::new(&dir, question.arch, archives, question.run).doing("setting up apt")?;
     let forgiving: Vec<Archive> = archives.iter().map(|a| Archive { allow_expired: true, ..a.clone() }).collect();
@@ -164,13 +224,17 @@ fn ask(question: &Question<'_>, archives: &[Archive], store: &Store, progress: &
             apt
         }
     };
-    let essential = if question.essential { apt.solve(&["?essential".to_owned()]).doing("resolving the essential packages")? } else { Vec::new() };
+    let essential = if question.essential {
+        apt.solve(&["?essential".to_owned()]).doing("resolving the essential packages")?
+    } else {
+        Vec::new()
+    };
     let mut wanted = question.packages.clone();
     wanted.extend(essential.iter().map(|p| p.name.clone()));
     let packages = apt.solve(&wanted).doing("resolving packages")?;
     let mut twins = BTreeMap::new();
     if let Some(host) = question.twins_for {
-        twins.insert(host.debian_name().to_owned(), ask_twins(question, archives, &dir, host, &packages)?);
+        twins.insert(host.debian_name().to_owned(), ask_twins(question, &mirrors.twins, &dir, host, &packages)?);
     }
     let resolution = Resolution {
         request: question.request(),
@@ -184,7 +248,13 @@ fn ask(question: &Question<'_>, archives: &[Archive], store: &Store, progress: &
 }
 
 /// The host's own builds of those packages of the image that maintainer scripts use most.
-fn ask_twins(question: &Question<'_>, archives: &[Archive], dir: &Path, host: Arch, packages: &[Package]) -> Result<Vec<Package>, Error> {
+fn ask_twins(
+    question: &Question<'_>,
+    archives: &[Archive],
+    dir: &Path,
+    host: Arch,
+    packages: &[Package],
+) -> Result<Vec<Package>, Error> {
     let present: BTreeSet<&str> = packages.iter().map(|p| p.name.as_str()).collect();
     let wanted: Vec<String> = helix_rootfs::emulation::TWIN_PACKAGES
         .iter()
@@ -202,16 +272,25 @@ fn lock_stem(lock: &Path) -> String {
     lock.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn fetch(resolution: &Resolution, archives: &[Archive], store: &Store, offline: bool, progress: &dyn Progress) -> Result<(), Error> {
+fn fetch(
+    resolution: &Resolution,
+    mirrors: &Mirrors,
+    store: &Store,
+    offline: bool,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let blobs = store.blobs(Kind::Packages, offline);
-    let requests = resolution
-        .packages
-        .iter()
-        .chain(resolution.twins.values().flatten())
-        .filter(|p| !blobs.has(&p.sha256))
-        .map(|p| {
+    let image = resolution.packages.iter().map(|p| (p, &mirrors.image));
+    let twins = resolution.twins.values().flatten().map(|p| (p, &mirrors.twins));
+    let requests = image
+        .chain(twins)
+        .filter(|(p, _)| !blobs.has(&p.sha256))
+        .map(|(p, archives)| {
             let archive = archives.iter().find(|a| a.name == p.archive).ok_or_else(|| {
-                Error::RecipeFile(format!("the lock takes {} from archive {}, which the recipe does not have", p.name, p.archive))
+                Error::RecipeFile(format!(
+                    "the lock takes {} from archive {}, which the recipe does not have",
+                    p.name, p.archive
+                ))
             })?;
             let url = format!("{}/{}", archive.mirror.trim_end_matches('/'), p.path);
             Ok(Request { url, sha256: p.sha256.clone(), size: Some(p.size) })

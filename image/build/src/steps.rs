@@ -56,9 +56,10 @@ impl FromStr for Step {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|s| s.name() == text).ok_or_else(|| {
-            format!("there is no step {text}; the steps are {}", Self::ALL.map(Self::name).join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|s| s.name() == text)
+            .ok_or_else(|| format!("there is no step {text}; the steps are {}", Self::ALL.map(Self::name).join(", ")))
     }
 }
 
@@ -74,8 +75,14 @@ mod revision {
 /// What an initramfs is made from besides packages: what lies below these in the layers of files. A hook may copy
 /// nothing else into it.
 const INITRAMFS_PATHS: [&str; 8] = [
-    "etc/initramfs-tools", "usr/share/initramfs-tools", "etc/modprobe.d", "etc/modules-load.d", "etc/modules",
-    "etc/fstab", "etc/udev", "usr/lib/udev",
+    "etc/initramfs-tools",
+    "usr/share/initramfs-tools",
+    "etc/modprobe.d",
+    "etc/modules-load.d",
+    "etc/modules",
+    "etc/fstab",
+    "etc/udev",
+    "usr/lib/udev",
 ];
 
 /// The architecture as the tree knows it.
@@ -102,11 +109,12 @@ pub struct StepInputs {
 }
 
 impl StepInputs {
-    /// Works out all inputs; `resolution` is the digest of the packages' resolution, `tools` the key of the tools.
+    /// Works out all inputs; `resolution` is the digest of the packages' resolution, `tools` the identity of the tools,
+    /// `tools_key` their key.
     ///
     /// # Errors
     /// When a file of the recipe cannot be read.
-    pub fn of(recipe: &Recipe, resolution: &str, tools: &str) -> Result<Self, Error> {
+    pub fn of(recipe: &Recipe, resolution: &str, tools: &str, tools_key: &str) -> Result<Self, Error> {
         let packages = Inputs::of("packages", revision::PACKAGES)
             .with("packages and their versions", resolution)
             .with("tools", tools);
@@ -135,7 +143,7 @@ impl StepInputs {
             .with_json("disk", &recipe.disk)
             .with("summary", &recipe.summary)
             .with("tools", tools);
-        let test = test_inputs(&disk, &serde_json::to_value(&recipe.checks).expect("checks are plain data"), tools);
+        let test = test_inputs(&disk, &serde_json::to_value(&recipe.checks).expect("checks are plain data"), tools_key);
         Ok(Self { packages, initramfs, files, disk, test })
     }
 
@@ -163,7 +171,14 @@ fn artifact_inputs(recipe: &Recipe) -> Vec<serde_json::Value> {
         .artifacts
         .iter()
         .map(|a| {
-            serde_json::json!([a.sha256, a.target, a.unpack, a.strip_components, a.mode.bits(), matches!(a.url, Location::Local(_))])
+            serde_json::json!([
+                a.sha256,
+                a.target,
+                a.unpack,
+                a.strip_components,
+                a.mode.bits(),
+                matches!(a.url, Location::Local(_))
+            ])
         })
         .collect()
 }

@@ -122,7 +122,9 @@ impl Store {
         let file = File::create(&path).map_err(|e| Error::io("making the lock", &path, e))?;
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => tracing::info!("waiting for another build that is making the same ({name})"),
+            Err(TryLockError::WouldBlock) => {
+                tracing::info!("waiting for another build that is making the same ({name})")
+            }
             Err(TryLockError::Error(e)) => return Err(Error::io("locking", &path, e)),
         }
         file.lock().map_err(|e| Error::io("locking", &path, e))?;

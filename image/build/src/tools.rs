@@ -19,14 +19,26 @@ const REVISION: u32 = 1;
 
 /// What every build needs: dpkg with what its own programs call, apt, and mkfs.xfs.
 const COMMON: [&str; 13] = [
-    "apt", "ca-certificates", "coreutils", "dash", "debian-archive-keyring", "diffutils", "dpkg", "findutils", "libc-bin",
-    "sed", "tar", "xfsprogs", "zstd",
+    "apt",
+    "ca-certificates",
+    "coreutils",
+    "dash",
+    "debian-archive-keyring",
+    "diffutils",
+    "dpkg",
+    "findutils",
+    "libc-bin",
+    "sed",
+    "tar",
+    "xfsprogs",
+    "zstd",
 ];
 
 /// A tools tree, open for use.
 pub struct Tools {
     tree: PathBuf,
     key: String,
+    identity: String,
     versions: std::collections::BTreeMap<String, String>,
     toolbox: Toolbox,
     target: Arch,
@@ -43,10 +55,11 @@ fn for_target(host: Arch, target: Arch) -> Vec<&'static str> {
 }
 
 impl Tools {
-    /// The inputs that the lock gives for the tree; `None` when the lock has no answer yet.
-    pub(crate) fn locked_inputs(workspace: &Workspace, host: Arch, target: Arch) -> Option<Inputs> {
+    /// The inputs and the identity that the lock gives for the tree; `None` when the lock has no answer yet.
+    pub(crate) fn locked(workspace: &Workspace, host: Arch, target: Arch) -> Option<(Inputs, String)> {
         let lock = crate::lock::Lock::read(&workspace.tools_lock()).ok()??;
-        Some(inputs(&lock.get(&lock_name(host, target))?.digest()))
+        let resolution = lock.get(&lock_name(host, target))?;
+        Some((inputs(&resolution.digest()), identity(&resolution.packages)))
     }
 
     /// Makes the tree where it is not in the cache, and opens it as a toolbox at the empty folder `root`.
@@ -76,11 +89,12 @@ impl Tools {
                 allow_expired: false,
             }],
             debian: true,
-            mirror_given: false,
+            mirror: None,
             packages: COMMON.iter().chain(&for_target(host, target)).map(|p| (*p).to_owned()).collect(),
             essential: false,
             arch: host,
             twins_for: None,
+            twin_archives: Vec::new(),
             forgive_expiry: true,
             run: &run,
         };
@@ -99,8 +113,9 @@ impl Tools {
         store.set_last(&format!("tools-{}", lock_name(host, target)), &inputs)?;
         let tree = entry.join("tree");
         let toolbox = Toolbox::open(&tree, root).doing("opening the tools tree")?;
+        let identity = identity(&resolution.packages);
         let versions = resolution.packages.iter().map(|p| (p.name.clone(), p.version.clone())).collect();
-        Ok(Self { tree, key: inputs.key(), versions, toolbox, target })
+        Ok(Self { tree, key: inputs.key(), identity, versions, toolbox, target })
     }
 
     /// The toolbox.
@@ -113,6 +128,11 @@ impl Tools {
         &self.key
     }
 
+    /// What of the tools has an influence on the bytes of an image: the same on hosts of every architecture.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
     /// The emulator for programs of the image's architecture, a static executable.
     pub fn emulator(&self) -> PathBuf {
         self.tree.join("usr/bin").join(format!("qemu-{}", self.target.kernel_name()))
@@ -120,8 +140,13 @@ impl Tools {
 
     /// The versions of the tools that have an influence on an image or its test.
     pub fn versions(&self) -> std::collections::BTreeMap<String, String> {
-        let named = ["apt", "dpkg", "xfsprogs", "qemu-system-arm", "qemu-system-x86", "qemu-user", "qemu-efi-aarch64", "ovmf"];
-        self.versions.iter().filter(|(name, _)| named.contains(&name.as_str())).map(|(n, v)| (n.clone(), v.clone())).collect()
+        let named =
+            ["apt", "dpkg", "xfsprogs", "qemu-system-arm", "qemu-system-x86", "qemu-user", "qemu-efi-aarch64", "ovmf"];
+        self.versions
+            .iter()
+            .filter(|(name, _)| named.contains(&name.as_str()))
+            .map(|(n, v)| (n.clone(), v.clone()))
+            .collect()
     }
 
     /// QEMU, its tools and its firmware, for the boot test.
@@ -146,6 +171,13 @@ impl helix_disk::xfs::Tools for Tools {
     }
 }
 
+fn identity(packages: &[helix_rootfs::apt::Package]) -> String {
+    let of = |name: &str| packages.iter().find(|p| p.name == name).map_or("none", |p| p.version.as_str());
+    // A rebuild of the same source for one architecture (+b1) makes the same files.
+    let source = |name| of(name).split("+b").next().unwrap_or_default().to_owned();
+    format!("dpkg {}, xfsprogs {}", source("dpkg"), source("xfsprogs"))
+}
+
 fn lock_name(host: Arch, target: Arch) -> String {
     format!("{host}-for-{target}")
 }
@@ -164,7 +196,8 @@ fn prune(tree: &Path, target: Arch) -> Result<(), Error> {
     for entry in std::fs::read_dir(&bin).map_err(|e| Error::io("reading", &bin, e))? {
         let path = entry.map_err(|e| Error::io("reading", &bin, e))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let emulator = name.starts_with("qemu-") && !["qemu-img", "qemu-io", "qemu-nbd", "qemu-storage-daemon"].contains(&&*name);
+        let emulator =
+            name.starts_with("qemu-") && !["qemu-img", "qemu-io", "qemu-nbd", "qemu-storage-daemon"].contains(&&*name);
         if emulator && !name.starts_with("qemu-system") && name != keep {
             std::fs::remove_file(&path).map_err(|e| Error::io("removing", &path, e))?;
         }

@@ -47,12 +47,13 @@ struct Test<'a> {
 /// [`Error::CheckFailed`] when the image does not boot or a check says no; [`Error::CheckCouldNotRun`] when that cannot
 /// be found out.
 fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inputs) -> Result<BootReport, Error> {
-    let checks = checks(&manifest.resolved_recipe).map_err(|reason| Error::NotAnImage { path: dir.to_owned(), reason })?;
+    let checks =
+        checks(&manifest.resolved_recipe).map_err(|reason| Error::NotAnImage { path: dir.to_owned(), reason })?;
     test.progress.begin("Booting the image", None);
     let config = config(dir, manifest, test, None)?;
     let report = match boot(&config, test.progress) {
         Ok(mut running) => {
-            test.progress.end(&format!("up, by {}", running_with(&running)));
+            test.progress.end("up");
             test.progress.begin("Running checks in the guest", Some(checks.len() as u64 + 1));
             let mut report = running.check(&checks, &mut |result| test.progress.advance(1, &result.name));
             report.checks.push(discard_check(&mut running));
@@ -63,9 +64,14 @@ fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inputs)
             test.progress.end(&format!("{passed} of {} passed", report.checks.len()));
             report
         }
-        Err(BootFailure::Prepare(e)) => return Err(Error::CheckCouldNotRun(format!("the boot test could not start: {e}"))),
+        Err(BootFailure::Prepare(e)) => {
+            return Err(Error::CheckCouldNotRun(format!("the boot test could not start: {e}")));
+        }
         Err(BootFailure::Guest(failure)) => BootReport::from(*failure),
     };
+    if test.progress.interrupted() {
+        return Err(Error::CheckCouldNotRun("the boot test was interrupted".to_owned()));
+    }
     record(dir, manifest, &report, inputs)?;
     judge(&report, dir).map(|()| report)
 }
@@ -74,7 +80,13 @@ fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inputs)
 ///
 /// # Errors
 /// When the image does not boot.
-fn keep_booted(dir: &Path, manifest: &Manifest, test: &Test<'_>, say: &dyn Fn(&str), ended: &dyn Fn() -> bool) -> Result<(), Error> {
+fn keep_booted(
+    dir: &Path,
+    manifest: &Manifest,
+    test: &Test<'_>,
+    say: &dyn Fn(&str),
+    ended: &dyn Fn() -> bool,
+) -> Result<(), Error> {
     std::fs::create_dir_all(test.run_folder).map_err(|e| Error::io("making", test.run_folder, e))?;
     let could_not = |e: String| Error::CheckCouldNotRun(e);
     let key = SshKey::create(test.run_folder).map_err(|e| could_not(e.to_string()))?;
@@ -91,10 +103,6 @@ fn keep_booted(dir: &Path, manifest: &Manifest, test: &Test<'_>, say: &dyn Fn(&s
     Ok(())
 }
 
-fn running_with(running: &helix_vm::Running) -> String {
-    format!("{:?}", running.settled()).to_lowercase()
-}
-
 fn boot(config: &BootConfig, progress: &dyn Progress) -> Result<helix_vm::Running, BootFailure> {
     let mut last = String::new();
     helix_vm::boot(config, &mut |p| {
@@ -106,13 +114,19 @@ fn boot(config: &BootConfig, progress: &dyn Progress) -> Result<helix_vm::Runnin
     })
 }
 
-fn config(dir: &Path, manifest: &Manifest, test: &Test<'_>, login_key: Option<(&SshKey, u16)>) -> Result<BootConfig, Error> {
+fn config(
+    dir: &Path,
+    manifest: &Manifest,
+    test: &Test<'_>,
+    login_key: Option<(&SshKey, u16)>,
+) -> Result<BootConfig, Error> {
     std::fs::create_dir_all(test.run_folder).map_err(|e| Error::io("making", test.run_folder, e))?;
     let data = test.run_folder.join("data.img");
     let file = std::fs::File::create(&data).map_err(|e| Error::io("making", &data, e))?;
     file.set_len(DATA_DISK).map_err(|e| Error::io("making", &data, e))?;
     let recipe = &manifest.resolved_recipe;
-    let arch = if manifest.architecture == Arch::Amd64.debian_name() { helix_vm::Arch::Amd64 } else { helix_vm::Arch::Arm64 };
+    let arch =
+        if manifest.architecture == Arch::Amd64.debian_name() { helix_vm::Arch::Amd64 } else { helix_vm::Arch::Arm64 };
     let cpus = std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 8));
     Ok(BootConfig {
         programs: test.tools.qemu(),
@@ -234,17 +248,23 @@ fn judge(report: &BootReport, dir: &Path) -> Result<(), Error> {
                 check.name,
                 match expected {
                     Some(expected) => format!("expected {expected:?}"),
-                    None => format!("ended with {}", exit_code.map_or("a signal".to_owned(), |c| format!("exit code {c}"))),
+                    None =>
+                        format!("ended with {}", exit_code.map_or("a signal".to_owned(), |c| format!("exit code {c}"))),
                 },
                 check.command,
                 got.trim(),
-                if stderr_tail.trim().is_empty() { String::new() } else { format!("\n    stderr: {}", stderr_tail.trim()) },
+                if stderr_tail.trim().is_empty() {
+                    String::new()
+                } else {
+                    format!("\n    stderr: {}", stderr_tail.trim())
+                },
             )),
             Outcome::CouldNotRun { why } => unknown.push(format!("  {}: {why}", check.name)),
         }
     }
     if !failed.is_empty() {
-        let more = if unknown.is_empty() { String::new() } else { format!("\nand could not be run:\n{}", unknown.join("\n")) };
+        let more =
+            if unknown.is_empty() { String::new() } else { format!("\nand could not be run:\n{}", unknown.join("\n")) };
         return Err(Error::CheckFailed(format!("checks failed:\n{}{more}\n{see}", failed.join("\n"))));
     }
     if !unknown.is_empty() {

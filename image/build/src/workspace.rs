@@ -50,17 +50,19 @@ impl Workspace {
         if file.is_file() && !name.contains('/') {
             return Ok(file);
         }
-        Err(Error::RecipeFile(format!(
+        Err(Error::Usage(format!(
             "there is no recipe {name}\n  recipes here: {}\n  or name a YAML file",
             self.recipes().join(", ")
         )))
     }
 
-    /// The names of the recipes in `recipes/`, abstract ones included.
+    /// The names of the recipes in `recipes/` that can be built.
     pub fn recipes(&self) -> Vec<String> {
         let Ok(entries) = std::fs::read_dir(self.root.join("recipes")) else { return Vec::new() };
         let mut names: Vec<String> = entries
-            .filter_map(|e| Some(e.ok()?.file_name().to_str()?.strip_suffix(".yaml")?.to_owned()))
+            .filter_map(Result::ok)
+            .filter(|e| !std::fs::read_to_string(e.path()).is_ok_and(|text| text.contains("\nabstract: true")))
+            .filter_map(|e| Some(e.file_name().to_str()?.strip_suffix(".yaml")?.to_owned()))
             .collect();
         names.sort();
         names

@@ -1,6 +1,6 @@
 //! YAML text to a spanned tree. The only module that knows the YAML crate.
 //!
-//! It reads the events of `saphyr-parser` and not `serde-saphyr`, which `dependencies.md` recommends: deserialising
+//! It reads the events of `saphyr-parser` and does not deserialise with `serde-saphyr`: that
 //! stops at the first error of a type, `Spanned<T>` gives a place only where the value had the right type, and merging
 //! for `extends` would happen on typed values that have lost their places. `saphyr`'s own `MarkedYaml` keeps spans but
 //! turns `0440` into a number, expands aliases and lets the last of two equal keys win. On the level of events all of

@@ -206,9 +206,7 @@ fn classify(said: &str) -> ArchiveFaultKind {
         "Signature verification failed",
     ]) {
         ArchiveFaultKind::WrongKey
-    } else if has(&["is not signed", "Clearsigned file isn't valid", "NODATA"])
-        && !has(&["404", "File not found"])
-    {
+    } else if has(&["is not signed", "Clearsigned file isn't valid", "NODATA"]) && !has(&["404", "File not found"]) {
         ArchiveFaultKind::Unsigned
     } else if has(&[
         "Could not resolve",

@@ -171,13 +171,19 @@ fn unfit(entry: &walkdir::DirEntry) -> std::io::Result<Option<String>> {
     if kind.is_dir() && entry.depth() > 0 {
         let setgid = |p: &Path| p.symlink_metadata().map(|m| m.mode() & 0o2000 != 0);
         if setgid(path.parent().unwrap_or(path))? && !setgid(path)? {
-            return Ok(Some(format!("no folder without setgid in one with it, which XFS would change: {}", path.display())));
+            return Ok(Some(format!(
+                "no folder without setgid in one with it, which XFS would change: {}",
+                path.display()
+            )));
         }
     }
     for name in xattr::list(path)? {
         let value = xattr::get(path, &name)?;
         if name.to_string_lossy().starts_with("system.posix_acl") || value.is_some_and(|v| v.is_empty()) {
-            return Ok(Some(format!("no access control list and no empty attribute, which mkfs.xfs would change: {}", path.display())));
+            return Ok(Some(format!(
+                "no access control list and no empty attribute, which mkfs.xfs would change: {}",
+                path.display()
+            )));
         }
     }
     Ok(None)

@@ -66,7 +66,6 @@ impl Mounts {
         Ok(())
     }
 
-
     /// Makes a symbolic link where nothing is, and takes it away again at the end.
     pub(crate) fn symlink(&mut self, target: &str, link: &Path) -> Result<(), Error> {
         if std::fs::symlink_metadata(link).is_err() {

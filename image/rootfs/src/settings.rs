@@ -74,7 +74,9 @@ pub fn set_names(tree: &Path, writer: &Writer<'_>, hostname: &str, locale: &str,
     }
     writer.write("etc/hostname", format!("{hostname}\n"), 0o644)?;
     let hosts = format!("127.0.0.1\tlocalhost\n127.0.1.1\t{hostname}\n::1\tlocalhost ip6-localhost ip6-loopback\n");
-    writer.write("etc/hosts", hosts, 0o644)?;
+    if !tree.join("etc/hosts").exists() {
+        writer.write("etc/hosts", hosts, 0o644)?;
+    }
     writer.write("etc/locale.conf", format!("LANG={locale}\n"), 0o644)?;
     writer.write("etc/default/locale", format!("LANG={locale}\n"), 0o644)?;
     writer.link("etc/localtime", &zone)?;
@@ -87,7 +89,8 @@ pub fn set_names(tree: &Path, writer: &Writer<'_>, hostname: &str, locale: &str,
 /// # Errors
 /// When the files cannot be written.
 pub fn mark_updated(writer: &Writer<'_>, epoch: u64) -> Result<(), Error> {
-    let text = format!("# The build has done what systemd-update-done.service(8) does.\nTIMESTAMP_NSEC={epoch}000000000\n");
+    let text =
+        format!("# The build has done what systemd-update-done.service(8) does.\nTIMESTAMP_NSEC={epoch}000000000\n");
     writer.write("etc/.updated", &text, 0o644)?;
     writer.write("var/.updated", &text, 0o644)
 }

@@ -28,7 +28,10 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
 
 fn scratch(job: &Job) -> Result<tempfile::TempDir, Failure> {
     let parent = job.workspace.root.join("target");
-    tempfile::Builder::new().prefix("bench").tempdir_in(&parent).map_err(|e| Failure::Other(format!("{}: {e}", parent.display())))
+    tempfile::Builder::new()
+        .prefix("bench")
+        .tempdir_in(&parent)
+        .map_err(|e| Failure::Other(format!("{}: {e}", parent.display())))
 }
 
 fn timed(work: impl FnOnce() -> Result<(), Failure>) -> Result<Duration, Failure> {
@@ -48,7 +51,11 @@ fn file_size(path: &Path) -> Result<u64, Failure> {
 
 fn line(what: &str, ours: Duration, theirs: Duration) {
     let ratio = ours.as_secs_f64() / theirs.as_secs_f64();
-    println!("{what}: ours {:.1} s, the alternative {:.1} s, ratio {ratio:.2}", ours.as_secs_f64(), theirs.as_secs_f64());
+    crate::ui::out(&format!(
+        "{what}: ours {:.1} s, the alternative {:.1} s, ratio {ratio:.2}",
+        ours.as_secs_f64(),
+        theirs.as_secs_f64()
+    ));
 }
 
 /// Writes the disk of the built image anew, by our writer and by qemu-img, in turns.
@@ -67,12 +74,21 @@ fn bench_qcow2(job: &Job) -> Result<(), Failure> {
         our_times.push(timed(|| write_qcow2(&raw, &ours))?);
         // `-t writeback` makes qemu-img flush at the end, as our writer does.
         their_times.push(timed(|| {
-            let cmd = Cmd::new("qemu-img").args(["convert", "-t", "writeback", "-c", "-O", "qcow2", "-o", "compression_type=zstd"]);
+            let cmd = Cmd::new("qemu-img").args([
+                "convert",
+                "-t",
+                "writeback",
+                "-c",
+                "-O",
+                "qcow2",
+                "-o",
+                "compression_type=zstd",
+            ]);
             Ok(cmd.args(["-m", "16", "-W"]).arg(&raw).arg(&theirs).run()?)
         })?);
     }
     line("writing qcow2", median(our_times), median(their_times));
-    println!("size: ours {} bytes, qemu-img {} bytes", file_size(&ours)?, file_size(&theirs)?);
+    crate::ui::out(&format!("size: ours {} bytes, qemu-img {} bytes", file_size(&ours)?, file_size(&theirs)?));
     Ok(())
 }
 
@@ -89,7 +105,11 @@ fn write_qcow2(raw: &Path, target: &Path) -> Result<(), Failure> {
 fn bench_build(job: &Job) -> Result<(), Failure> {
     let dir = scratch(job)?;
     let ours = ours_cold(job, dir.path())?;
-    println!("ours, cold, to qcow2: {:.1} s; peak memory of the tool {} MiB", ours.0.as_secs_f64(), ours.1 >> 10);
+    crate::ui::out(&format!(
+        "ours, cold, to qcow2: {:.1} s; peak memory of the tool {} MiB",
+        ours.0.as_secs_f64(),
+        ours.1 >> 10
+    ));
     let theirs = theirs_cold(job, dir.path())?;
     line("cold build to qcow2", ours.0, theirs);
     Ok(())
@@ -162,14 +182,22 @@ fn theirs_cold(job: &Job, dir: &Path) -> Result<Duration, Failure> {
             .args(["--mode=root", "--variant=essential", &format!("--architectures={target}")])
             .arg(format!("--include={}", names.join(",")))
             .arg("--aptopt=APT::Install-Recommends \"false\"")
-            .arg(format!("--setup-hook=mkdir -p \"$1\"/var/cache/apt/archives && cp {}/*.deb \"$1\"/var/cache/apt/archives/", debs.display()))
+            .arg(format!(
+                "--setup-hook=mkdir -p \"$1\"/var/cache/apt/archives && cp {}/*.deb \"$1\"/var/cache/apt/archives/",
+                debs.display()
+            ))
             .args(["--skip=cleanup/apt"])
             .arg(&job.recipe.release)
             .arg(&tree);
         for archive in &job.recipe.archives {
-            let mirror = helix_build::host::own_mirror(&archive.mirror, &archive.suites, true).unwrap_or_else(|| archive.url());
+            let mirror =
+                helix_build::host::own_mirror(&archive.mirror, &archive.suites, true).unwrap_or_else(|| archive.url());
             for suite in &archive.suites {
-                cmd = cmd.arg(format!("deb [signed-by={}] {mirror} {suite} {}", archive.key.path().display(), archive.components.join(" ")));
+                cmd = cmd.arg(format!(
+                    "deb [signed-by={}] {mirror} {suite} {}",
+                    archive.key.path().display(),
+                    archive.components.join(" ")
+                ));
             }
         }
         cmd.run()?;
@@ -195,14 +223,18 @@ fn bench_steps(job: &Job) -> Result<(), Failure> {
     for round in 0..ROUNDS {
         std::fs::write(&changed, format!("{round}\n")).map_err(|e| Failure::Other(e.to_string()))?;
         let (time, peak) = own_build(&copied, &job.workspace.cache, &output)?;
-        println!("one changed file, round {round}: {:.1} s, peak memory of the tool {} MiB", time.as_secs_f64(), peak >> 10);
+        crate::ui::out(&format!(
+            "one changed file, round {round}: {:.1} s, peak memory of the tool {} MiB",
+            time.as_secs_f64(),
+            peak >> 10
+        ));
         times.push(time);
     }
-    println!("one changed file: {:.1} s (median of {ROUNDS})", median(times).as_secs_f64());
+    crate::ui::out(&format!("one changed file: {:.1} s (median of {ROUNDS})", median(times).as_secs_f64()));
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
         times.push(own_build(&copied, &job.workspace.cache, &output)?.0);
     }
-    println!("nothing changed: {:.2} s (median of {ROUNDS})", median(times).as_secs_f64());
+    crate::ui::out(&format!("nothing changed: {:.2} s (median of {ROUNDS})", median(times).as_secs_f64()));
     Ok(())
 }

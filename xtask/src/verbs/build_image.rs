@@ -17,7 +17,7 @@ pub(crate) fn run(args: &BuildArgs, json: bool) -> Result<(), Failure> {
     let started = Instant::now();
     let job = job(args)?;
     if done_already(&job, args)? {
-        return report(&job, &Manifest::read(&job.output)?, false, started, json);
+        return report(&job, args, &Manifest::read(&job.output)?, false, started, json);
     }
     watch_interrupts();
     host::ensure(arch_of(&job.recipe), &job.workspace.cache, &|text| eprintln!("{text}"))?;
@@ -46,7 +46,14 @@ fn done_already(job: &Job, args: &BuildArgs) -> Result<bool, Failure> {
     Ok(steps.iter().filter(|s| s.step >= Step::Disk && s.step <= job.until).all(|s| s.cached))
 }
 
-fn build(job: &Job, args: &BuildArgs, store: &Store, log: &BuildLog, started: Instant, json: bool) -> Result<(), Failure> {
+fn build(
+    job: &Job,
+    args: &BuildArgs,
+    store: &Store,
+    log: &BuildLog,
+    started: Instant,
+    json: bool,
+) -> Result<(), Failure> {
     let ui = Ui::new();
     let session = Session::open(job, store, &ui)?;
     let (mut manifest, fresh) = match session.build()? {
@@ -59,23 +66,34 @@ fn build(job: &Job, args: &BuildArgs, store: &Store, log: &BuildLog, started: In
         }
         Built::Image { manifest, fresh } => (*manifest, fresh),
     };
+    let tested_before = manifest.verification.clone();
     let keep_log = || log.keep_in(&job.output).map_err(|e| Failure::Other(format!("keeping the build log: {e}")));
     if job.until == Step::Test {
         let tested = session.verify(&mut manifest);
-        keep_log()?;
+        // The log of a run that did nothing would replace that of the one that made the image.
+        if fresh || manifest.verification != tested_before {
+            keep_log()?;
+        }
         tested?;
-    } else {
+    } else if fresh {
         keep_log()?;
     }
-    report(job, &manifest, fresh, started, json)?;
+    report(job, args, &manifest, fresh, started, json)?;
     if args.keep_booted {
-        session.keep_booted(&manifest, &|line| println!("{line}"), &interrupted)?;
+        session.keep_booted(&manifest, &|line| crate::ui::out(&format!("{line}")), &interrupted)?;
     }
     Ok(())
 }
 
 /// Says in a few lines what there is and how to start it.
-fn report(job: &Job, manifest: &Manifest, fresh: bool, started: Instant, json: bool) -> Result<(), Failure> {
+fn report(
+    job: &Job,
+    args: &BuildArgs,
+    manifest: &Manifest,
+    fresh: bool,
+    started: Instant,
+    json: bool,
+) -> Result<(), Failure> {
     let disk = job.output.join("disk.qcow2");
     let seconds = started.elapsed().as_secs_f64();
     if json {
@@ -90,14 +108,14 @@ fn report(job: &Job, manifest: &Manifest, fresh: bool, started: Instant, json: b
         None => "not booted".to_owned(),
     };
     eprintln!(
-        "\n{} {}, {} packages, {:.0} MB on disk, {:.0} GiB virtual; {checks}\n  {}\n  start it:  cargo xtask build-image {} --keep-booted\n  look at it: cargo xtask inspect {}\n({:.1} s{})",
+        "\n{} {}, {} packages, {:.0} MB on disk, {:.0} GiB virtual; {checks}\n  {}\n  start it:   cargo xtask build-image {} --keep-booted\n  look at it: cargo xtask inspect {}\n({:.1} s{})",
         manifest.recipe,
         manifest.architecture,
         manifest.packages,
         manifest.size as f64 / 1e6,
         manifest.virtual_size as f64 / f64::from(1 << 30),
         disk.display(),
-        job.name,
+        same_image(args),
         job.output.display(),
         seconds,
         if fresh { "" } else { ", nothing had changed" },
@@ -123,4 +141,16 @@ fn job(args: &BuildArgs) -> Result<Job, Failure> {
         job.threads = threads;
     }
     Ok(job)
+}
+
+/// The arguments that mean this very image.
+fn same_image(args: &BuildArgs) -> String {
+    let mut words = args.recipe.recipe.clone();
+    if let Some(arch) = args.recipe.arch {
+        words += &format!(" --arch {}", helix_recipe::Architecture::from(arch));
+    }
+    if let Some(output) = &args.recipe.output {
+        words += &format!(" --output {}", output.display());
+    }
+    words
 }

@@ -18,9 +18,14 @@ pub(crate) fn run(args: &CacheArgs, json: bool) -> Result<(), Failure> {
                 super::print_json(&usage);
                 return Ok(());
             }
-            println!("{}", workspace.cache.display());
+            crate::ui::out(&format!("{}", workspace.cache.display()));
             for kind in usage {
-                println!("  {:<9} {:>6} entries  {:>9.1} MB", kind.kind, kind.entries, kind.bytes as f64 / 1e6);
+                crate::ui::out(&format!(
+                    "  {:<9} {:>6} entries  {:>9.1} MB",
+                    kind.kind,
+                    kind.entries,
+                    kind.bytes as f64 / 1e6
+                ));
             }
             return Ok(());
         }
@@ -30,7 +35,7 @@ pub(crate) fn run(args: &CacheArgs, json: bool) -> Result<(), Failure> {
     if json {
         super::print_json(&serde_json::json!({ "freed_bytes": freed }));
     } else {
-        println!("{:.1} MB are free again", freed as f64 / 1e6);
+        crate::ui::out(&format!("{:.1} MB are free again", freed as f64 / 1e6));
     }
     Ok(())
 }

@@ -20,14 +20,14 @@ pub(crate) fn run(args: &DiffArgs, json: bool) -> Result<(), Failure> {
         ('-', "files removed", &d.files_removed),
         ('~', "files changed", &d.files_changed),
     ] {
-        println!("{what}: {}", items.len());
+        crate::ui::out(&format!("{what}: {}", items.len()));
         for item in items.iter().take(SHOWN) {
-            println!("  {sign} {item}");
+            crate::ui::out(&format!("  {sign} {item}"));
         }
         if items.len() > SHOWN {
-            println!("  … and {} more (see --json)", items.len() - SHOWN);
+            crate::ui::out(&format!("  … and {} more (see --json)", items.len() - SHOWN));
         }
     }
-    println!("size: {:+.1} MB", d.size_change as f64 / 1e6);
+    crate::ui::out(&format!("size: {:+.1} MB", d.size_change as f64 / 1e6));
     Ok(())
 }

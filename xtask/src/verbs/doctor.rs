@@ -17,7 +17,7 @@ pub(crate) fn run(args: &DoctorArgs, json: bool) -> Result<(), Failure> {
         super::print_json(&findings);
     } else {
         for f in &findings {
-            println!("{} {:<26} {}", if f.ok { "ok     " } else { "MISSING" }, f.what, f.detail);
+            crate::ui::out(&format!("{} {:<26} {}", if f.ok { "ok     " } else { "MISSING" }, f.what, f.detail));
         }
     }
     if findings.iter().all(|f| f.ok) {

@@ -49,7 +49,10 @@ fn files() -> Result<BTreeMap<PathBuf, Vec<u8>>, Failure> {
     let schema = format!("{:#}\n", helix_recipe::schema());
     files.insert("docs/schema/recipe.schema.json".into(), schema.into_bytes());
     files.insert("docs/src/recipes.md".into(), helix_recipe::reference_markdown().into_bytes());
-    let exit_codes = format!("<!-- Made by `cargo xtask generate`. -->\n\n# Exit codes\n\nEvery verb of `cargo xtask` ends with one of these:\n\n{}", crate::exit::table());
+    let exit_codes = format!(
+        "<!-- Made by `cargo xtask generate`. -->\n\n# Exit codes\n\nEvery verb of `cargo xtask` ends with one of these:\n\n{}",
+        crate::exit::table()
+    );
     files.insert("docs/src/exit-codes.md".into(), exit_codes.into_bytes());
     let failed = |e: std::io::Error| Failure::Other(format!("making man pages: {e}"));
     man_pages(&Cli::command(), "cargo-xtask", &mut files).map_err(failed)?;

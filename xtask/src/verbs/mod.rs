@@ -38,9 +38,9 @@ pub(crate) fn workspace() -> Result<Workspace, Failure> {
 pub(crate) fn job(args: &RecipeArgs) -> Result<Job, Failure> {
     let workspace = workspace()?;
     let file = workspace.recipe_file(&args.recipe)?;
-    let options =
-        helix_recipe::Options { architecture: args.arch.map(Into::into), mirror: args.mirror.clone() };
+    let options = helix_recipe::Options { architecture: args.arch.map(Into::into), mirror: None };
     let recipe = helix_recipe::load(&file, &options).map_err(helix_build::Error::from)?;
+    let host_archives = host_archives(&file, &recipe);
     let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let output = match &args.output {
         Some(dir) => std::path::absolute(dir).map_err(|e| Failure::Other(format!("{}: {e}", dir.display())))?,
@@ -51,7 +51,8 @@ pub(crate) fn job(args: &RecipeArgs) -> Result<Job, Failure> {
         name,
         file,
         recipe,
-        mirror_given: args.mirror.is_some(),
+        host_archives,
+        mirror: args.mirror.clone(),
         lock: LockMode::Prefer,
         offline: false,
         output,
@@ -62,7 +63,18 @@ pub(crate) fn job(args: &RecipeArgs) -> Result<Job, Failure> {
     })
 }
 
+/// The recipe's archives as they are for the architecture of this machine: the recipe's own where it knows no other.
+fn host_archives(file: &Path, recipe: &helix_recipe::Recipe) -> Vec<helix_recipe::Archive> {
+    let architecture = match helix_rootfs::Arch::host() {
+        Some(helix_rootfs::Arch::Arm64) => Some(helix_recipe::Architecture::Arm64),
+        Some(helix_rootfs::Arch::Amd64) => Some(helix_recipe::Architecture::Amd64),
+        None => None,
+    };
+    let options = helix_recipe::Options { architecture, mirror: None };
+    helix_recipe::load(file, &options).map_or_else(|_| recipe.archives.clone(), |here| here.archives)
+}
+
 /// Prints a value as the one JSON document of a verb.
 pub(crate) fn print_json(value: &impl serde::Serialize) {
-    println!("{:#}", serde_json::to_value(value).expect("results are plain data"));
+    crate::ui::out(&format!("{:#}", serde_json::to_value(value).expect("results are plain data")));
 }

@@ -16,7 +16,7 @@ pub(crate) fn run(args: &RecipeArgs, json: bool) -> Result<(), Failure> {
     for step in steps {
         let key = step.key.as_deref().map_or("-", |k| &k[..12]);
         let state = if step.cached { "cached".to_owned() } else { format!("to do: {}", step.changed.join(", ")) };
-        println!("{:<10} {key:<12}  {state}", step.step.name());
+        crate::ui::out(&format!("{:<10} {key:<12}  {state}", step.step.name()));
     }
     Ok(())
 }

@@ -83,5 +83,9 @@ fn differences(first: &Path, second: &Path) -> String {
     let mut diff = Command::new(env!("CARGO_BIN_EXE_xtask"));
     diff.arg("diff").arg(first).arg(second);
     let text = Run::of(diff).stdout;
-    if text.contains("files changed: 0") { text + "the trees are the same: the file systems or the qcow2 differ" } else { text }
+    if text.contains("files changed: 0") {
+        text + "the trees are the same: the file systems or the qcow2 differ"
+    } else {
+        text
+    }
 }

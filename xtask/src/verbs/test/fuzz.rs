@@ -51,7 +51,11 @@ pub(crate) fn run(root: &Path, cargo: &Path) -> Result<(), String> {
         } else {
             fuzz.arg(root.join("image/fuzz/seeds").join(target));
         }
-        fuzz.arg(format!("-max_total_time={SECONDS}")).args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1"]);
+        fuzz.arg(format!("-max_total_time={SECONDS}")).args([
+            "-timeout=10",
+            "-rss_limit_mb=2048",
+            "-print_final_stats=1",
+        ]);
         fuzz.arg(format!("-artifact_prefix={}/", target_dir.display()));
         failures.extend(succeed(&mut fuzz).err());
     }

@@ -32,8 +32,13 @@ pub(crate) fn name(part: TestPart) -> String {
 /// The programs that a part needs, with their Debian packages.
 pub(crate) fn needs(part: TestPart) -> &'static [Need] {
     const UNIT: &[Need] = &[("fsck.fat", "dosfstools"), ("mcopy", "mtools"), ("qemu-img", "qemu-utils")];
-    const SYSTEM: &[Need] =
-        &[("gpg", "gnupg"), ("gpg-agent", "gnupg"), ("dpkg-deb", "dpkg"), ("unshare", "util-linux"), ("ip", "iproute2")];
+    const SYSTEM: &[Need] = &[
+        ("gpg", "gnupg"),
+        ("gpg-agent", "gnupg"),
+        ("dpkg-deb", "dpkg"),
+        ("unshare", "util-linux"),
+        ("ip", "iproute2"),
+    ];
     match part {
         TestPart::Unit => UNIT,
         TestPart::Fuzz => &[("g++", "g++")],
@@ -107,7 +112,8 @@ impl Runner {
         let fuzz = ["fmt", "--manifest-path", "image/fuzz/Cargo.toml", "--check"];
         let formatted = [self.cargo(&["fmt", "--check"]), self.cargo(&fuzz)];
         let clippy = ["clippy", "--release", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
-        let failures: Vec<String> = formatted.into_iter().chain([self.cargo(&clippy)]).filter_map(Result::err).collect();
+        let failures: Vec<String> =
+            formatted.into_iter().chain([self.cargo(&clippy)]).filter_map(Result::err).collect();
         if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
     }
 
@@ -154,7 +160,12 @@ impl Runner {
         };
         let libraries = tree.join("usr/lib").join(arch.triplet());
         let start = |program: &str| {
-            format!("{} --library-path {} {}", loader.display(), libraries.display(), tree.join("usr/bin").join(program).display())
+            format!(
+                "{} --library-path {} {}",
+                loader.display(),
+                libraries.display(),
+                tree.join("usr/bin").join(program).display()
+            )
         };
         let roms = format!("{} -L {}", start("qemu-system-aarch64"), tree.join("usr/share/qemu").display());
         let mut test = self.command();

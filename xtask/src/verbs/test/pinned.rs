@@ -20,7 +20,8 @@ impl Pinned {
     pub(crate) fn get(&self, root: &Path, cargo: &Path) -> Result<PathBuf, String> {
         let tools = root.join("target/tools");
         let program = tools.join("bin").join(self.name);
-        let said = Command::new(&program).arg("--version").output().map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
+        let said =
+            Command::new(&program).arg("--version").output().map(|o| String::from_utf8_lossy(&o.stdout).into_owned());
         if said.is_ok_and(|text| text.split_whitespace().any(|word| word == self.version)) {
             return Ok(program);
         }

@@ -6,7 +6,8 @@ use crate::support::{Fault, MIRROR, Project, root_folder};
 
 /// Adds an artifact to the recipe.
 fn add_artifact(project: &Project, name: &str, sha256: &str, more: &str) {
-    let entry = format!("artifacts:\n  - url: {MIRROR}/{name}\n    sha256: {sha256}\n    target: /opt/{name}\n{more}files:");
+    let entry =
+        format!("artifacts:\n  - url: {MIRROR}/{name}\n    sha256: {sha256}\n    target: /opt/{name}\n{more}files:");
     project.edit("files:", &entry);
 }
 

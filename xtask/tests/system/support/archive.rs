@@ -85,7 +85,8 @@ impl Publication {
     fn index(&self, component: &str, debs: &[Deb], architecture: &str) -> String {
         let mut text = String::new();
         let mut names = BTreeSet::new();
-        for deb in debs.iter().filter(|d| matches!(d.field("Architecture"), Some(a) if a == architecture || a == "all")) {
+        for deb in debs.iter().filter(|d| matches!(d.field("Architecture"), Some(a) if a == architecture || a == "all"))
+        {
             let path = deb.path(component);
             let pool = self.root.join(&path);
             std::fs::create_dir_all(pool.parent().expect("a pool file lies in a folder")).expect("the pool");
@@ -94,7 +95,11 @@ impl Publication {
             std::os::unix::fs::symlink(&deb.file, &pool).expect("a file of the pool");
             let size = std::fs::metadata(&deb.file).expect("a package file").len();
             assert!(names.insert(path.clone()), "{path} is there twice");
-            text.push_str(&format!("{}Filename: {path}\nSize: {size}\nSHA256: {}\n\n", deb.stanza(), digest(&deb.file)));
+            text.push_str(&format!(
+                "{}Filename: {path}\nSize: {size}\nSHA256: {}\n\n",
+                deb.stanza(),
+                digest(&deb.file)
+            ));
         }
         text
     }

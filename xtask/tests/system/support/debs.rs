@@ -22,7 +22,9 @@ impl Deb {
         let mut fields: Vec<(String, String)> = Vec::new();
         for line in text.lines() {
             match line.split_once(':') {
-                Some((name, value)) if !line.starts_with(' ') => fields.push((name.to_owned(), value.trim().to_owned())),
+                Some((name, value)) if !line.starts_with(' ') => {
+                    fields.push((name.to_owned(), value.trim().to_owned()))
+                }
                 _ => {
                     if let Some((_, value)) = fields.last_mut() {
                         value.push('\n');

@@ -86,7 +86,11 @@ impl Mini {
     pub(crate) fn tool(version: &str) -> Synthetic {
         Synthetic::new("mini-tool", version)
             .file("usr/bin/mini-tool", 0o755, format!("#!/bin/sh\necho {version}\n"))
-            .file("DEBIAN/postinst", 0o755, "#!/bin/sh\nset -e\nmkdir -p /var/lib/mini-tool\nid -u > /var/lib/mini-tool/made\n")
+            .file(
+                "DEBIAN/postinst",
+                0o755,
+                "#!/bin/sh\nset -e\nmkdir -p /var/lib/mini-tool\nid -u > /var/lib/mini-tool/made\n",
+            )
     }
 
     /// Replaces the package of the same name.

@@ -38,7 +38,8 @@ impl Project {
         let project = Self::empty();
         let root = project.path("root");
         copy_folder(&root_folder().join("recipes"), &root.join("recipes"));
-        for key in std::fs::read_dir(root.join("recipes/keys")).expect("the keys").map(|e| e.expect("an entry").path()) {
+        for key in std::fs::read_dir(root.join("recipes/keys")).expect("the keys").map(|e| e.expect("an entry").path())
+        {
             if key.extension().is_some_and(|e| e == "asc") {
                 std::fs::write(key, project.key.public()).expect("a key");
             }
@@ -159,7 +160,9 @@ impl Project {
     pub(crate) fn assert_clean_cache(&self) {
         for kind in ["trees", "tools", "blobs", "packages"] {
             for name in names(&self.cache().join(kind)) {
-                let whole = kind == "blobs" || kind == "packages" || self.cache().join(kind).join(&name).join("inputs.json").exists();
+                let whole = kind == "blobs"
+                    || kind == "packages"
+                    || self.cache().join(kind).join(&name).join("inputs.json").exists();
                 assert!(name.starts_with(".partial-") || whole, "{kind}/{name} looks whole and is not");
             }
         }

@@ -47,7 +47,10 @@ fn fetched(root: &Path, cache: PathBuf) -> Warm {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.env("HELIX_ROOT", &copy).args(["build-image", "quickstart", "--update-lock", "--until", "packages"]);
     let status = command.status().expect("xtask runs");
-    assert!(status.success(), "the packages of quickstart cannot be had; see what this says:\n  cargo xtask build-image");
+    assert!(
+        status.success(),
+        "the packages of quickstart cannot be had; see what this says:\n  cargo xtask build-image"
+    );
     let warm = Warm { cache, recipes };
     assert!(warm.is_whole(), "{} is not whole after a build", warm.cache.display());
     warm
@@ -113,9 +116,8 @@ impl Warm {
         let digest = self.answer("tools")?.digest();
         // The newest tree with these packages: a key has other inputs too, which only the program knows.
         let mut entries: Vec<_> = std::fs::read_dir(self.cache.join("tools")).ok()?.filter_map(Result::ok).collect();
-        entries.retain(|e| {
-            std::fs::read_to_string(e.path().join("inputs.json")).is_ok_and(|text| text.contains(&digest))
-        });
+        entries
+            .retain(|e| std::fs::read_to_string(e.path().join("inputs.json")).is_ok_and(|text| text.contains(&digest)));
         entries.sort_by_key(|e| e.metadata().and_then(|m| m.modified()).ok());
         Some(entries.last()?.file_name().to_string_lossy().into_owned())
     }
