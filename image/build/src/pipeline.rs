@@ -141,7 +141,12 @@ impl<'a> Session<'a> {
         let answer = self.resolve()?;
         let digest = answer.resolution.digest();
         let inputs = StepInputs::of(&self.job.recipe, &digest, self.tools.identity(), self.tools.key())?;
-        if let Some(manifest) = self.finished(&inputs.disk) {
+        if let Some(mut manifest) = self.finished(&inputs.disk) {
+            // The image may have been built before its packages were written into the lock.
+            if manifest.lock_differences != answer.differences {
+                manifest.lock_differences = answer.differences;
+                manifest.write(&self.job.output)?;
+            }
             return Ok(Built::Image { manifest: Box::new(manifest), fresh: false });
         }
         let artifacts = self.fetch_artifacts()?;

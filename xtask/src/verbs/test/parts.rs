@@ -124,7 +124,7 @@ impl Runner {
     fn deny(&self) -> Result<(), String> {
         let program = DENY.get(&self.root, &self.cargo)?;
         let deny = |args: &[&str]| succeed(Command::new(&program).current_dir(&self.root).args(args));
-        deny(&["check", "bans", "licenses", "sources"])?;
+        deny(&["check", "--hide-inclusion-graph", "bans", "licenses", "sources"])?;
         // The policy needs no network; the list of known holes does, and a firewall is not the project's fault.
         if let Err(why) = deny(&["fetch", "db"]) {
             eprintln!("{why}\nwarning: the advisory database cannot be fetched: advisories were NOT checked");

@@ -9,9 +9,9 @@ use crate::support::{Project, root_folder};
 #[test]
 fn an_image_that_does_not_boot_is_reported_with_how_far_it_came() {
     let project = Project::new();
-    let run = project.run(&["build-image", "mini", "--boot-timeout", "15", "--json"]).ends_with(6);
+    let run = project.run(&["build-image", "mini", "--boot-timeout", "40", "--json"]).ends_with(6);
     let run =
-        run.says(&["the image does not boot: the guest was not up after 15 s", "stage reached: firmware", "BdsDxe"]);
+        run.says(&["the image does not boot: the guest was not up after 40 s", "stage reached: firmware", "BdsDxe"]);
     assert_eq!(run.json()["error"]["kind"], "check-failed");
     // The image itself is whole, and says that its test failed.
     let shown = project.run(&["inspect", "root/target/images/mini"]).ends_with(0);
