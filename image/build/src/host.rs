@@ -108,7 +108,7 @@ fn free_space(cache: &Path) -> Finding {
     let existing = cache.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/"));
     match rustix::fs::statvfs(existing) {
         Ok(stat) => {
-            let gib = stat.f_bavail * stat.f_frsize >> 30;
+            let gib = (stat.f_bavail * stat.f_frsize) >> 30;
             finding(
                 "free space",
                 gib >= NEEDED_GIB,

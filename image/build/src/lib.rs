@@ -5,7 +5,9 @@
 
 pub mod cache;
 pub mod diff;
+mod disk_plan;
 mod error;
+mod files_step;
 pub mod host;
 pub mod inspect;
 pub mod inventory;

@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use helix_recipe::{Distribution, FilesLayer, Location, Recipe};
+use helix_recipe::{Distribution, Location, Recipe};
 use helix_rootfs::apt::Archive;
-use helix_rootfs::artifact::{Placement, place};
 use helix_rootfs::bootstrap::{Bootstrap, PackageFile};
 use helix_rootfs::chroot::Chroot;
 use helix_rootfs::fetch::Request;
-use helix_rootfs::files::{Owner, Writer};
+use helix_rootfs::files::Writer;
 use helix_rootfs::{Arch, Emulation, OverlayTree, bootstrap, clean, emulation, settings};
 
+use crate::disk_plan::{esp_files, layout};
 use crate::error::{Doing, Error};
+use crate::files_step::is_roots;
 use crate::key::Inputs;
 use crate::lock::Resolution;
 use crate::manifest::{Manifest, SCHEMA_VERSION};
@@ -25,12 +26,6 @@ use crate::store::{Kind, Store};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
 use crate::{inventory, sbom};
-
-/// The keyring of an archive inside the image.
-const KEYRINGS: &str = "/usr/share/keyrings";
-
-/// The most that a kernel is unpacked to, in bytes.
-const LARGEST_KERNEL: u64 = 256 << 20;
 
 /// What to build, and how.
 #[derive(Debug, Clone)]
@@ -303,17 +298,6 @@ impl<'a> Session<'a> {
         Ok(entry.join("files"))
     }
 
-    /// Lays those of the recipe's folders over a tree that `wanted` chooses.
-    fn lay_files(&self, tree: &Path, epoch: u64, wanted: impl Fn(&FilesLayer) -> bool) -> Result<(), Error> {
-        let writer = Writer::new(tree, epoch);
-        for layer in self.job.recipe.files.iter().filter(|layer| wanted(layer)) {
-            let doing = format!("laying {} over the tree", layer.source.relative());
-            let owner = Owner::parse(tree, &layer.owner.to_string()).doing(&doing)?;
-            writer.lay(layer.source.path(), Path::new(&layer.target), owner).doing(&doing)?;
-        }
-        Ok(())
-    }
-
     fn image(
         &self,
         inputs: &StepInputs,
@@ -355,92 +339,6 @@ impl<'a> Session<'a> {
         folder.publish()?;
         self.store.set_last(&self.job.last_name(Step::Disk), &inputs.disk)?;
         Ok(Built::Image { manifest: Box::new(manifest), fresh: true })
-    }
-
-    fn lay_initramfs(&self, tree: &Path, initramfs: &Path, epoch: u64) -> Result<(), Error> {
-        Writer::new(tree, epoch).lay(initramfs, Path::new("/"), Owner::default()).doing("laying the initramfs")
-    }
-
-    fn apply_settings(
-        &self,
-        tree: &Path,
-        resolution: &Resolution,
-        artifacts: &[PathBuf],
-        emulation: &Emulation,
-    ) -> Result<(), Error> {
-        let recipe = &self.job.recipe;
-        let epoch = resolution.epoch;
-        let writer = Writer::new(tree, epoch);
-        let doing = "applying the recipe's settings";
-        for (artifact, file) in recipe.artifacts.iter().zip(artifacts) {
-            let placement = Placement {
-                url: match &artifact.url {
-                    Location::Remote(url) => url.clone(),
-                    Location::Local(path) => path.relative().to_owned(),
-                },
-                target: artifact.target.clone().into(),
-                unpack: artifact.unpack,
-                strip_components: artifact.strip_components as usize,
-                mode: artifact.mode.bits(),
-            };
-            place(file, &placement, tree, epoch).doing(doing)?;
-        }
-        settings::set_names(tree, &writer, &recipe.hostname, &recipe.locale, &recipe.timezone).doing(doing)?;
-        settings::mark_updated(&writer, epoch).doing(doing)?;
-        let line = recipe.kernel_command_line.join(" ");
-        writer.write("etc/kernel/cmdline", format!("{line}\n"), 0o644).doing(doing)?;
-        if let Some(docker) = &recipe.docker {
-            let mut json = docker.settings.clone();
-            json.insert("storage-driver".into(), docker.storage_driver.as_str().into());
-            json.insert("data-root".into(), docker.data_root.clone().into());
-            let text = serde_json::to_string_pretty(&json).expect("settings are plain data") + "\n";
-            writer.write("etc/docker/daemon.json", text, 0o644).doing(doing)?;
-        }
-        self.archive_settings(&writer)?;
-        let mark: Vec<(String, String)> = resolution
-            .packages
-            .iter()
-            .filter(|p| !recipe.packages.contains(&p.name))
-            .map(|p| {
-                (
-                    p.name.clone(),
-                    if p.architecture == "all" { recipe.architecture.to_string() } else { p.architecture.clone() },
-                )
-            })
-            .collect();
-        settings::mark_automatic(&writer, &mark).doing(doing)?;
-        let chroot = Chroot::open(tree, emulation, epoch).doing(doing)?;
-        let users: Vec<settings::User> = recipe.users.iter().map(user).collect();
-        settings::add_users(&chroot, &writer, &users).doing("making users")?;
-        self.lay_files(tree, epoch, |layer| !is_roots(layer))?;
-        let units = &recipe.units;
-        settings::set_units(&chroot, &units.enable, &units.disable, &units.mask).doing("setting units")?;
-        drop(chroot);
-        for permission in &recipe.permissions {
-            let owner =
-                permission.owner.as_ref().map(|o| Owner::parse(tree, &o.to_string())).transpose().doing(doing)?;
-            writer.permit(&permission.path, Some(permission.mode.bits()), owner).doing("setting permissions")?;
-        }
-        Ok(())
-    }
-
-    /// The image's own apt: the recipe's archives under their public addresses, each bound to its key.
-    fn archive_settings(&self, writer: &Writer<'_>) -> Result<(), Error> {
-        let doing = "writing apt's sources";
-        for leftover in ["etc/apt/sources.list"] {
-            let path = writer.locate(Path::new(leftover)).doing(doing)?;
-            if path.exists() {
-                std::fs::remove_file(&path).map_err(|e| Error::io("removing", &path, e))?;
-            }
-        }
-        for item in &self.job.recipe.archives {
-            let ending = item.key.path().extension().unwrap_or_default().to_string_lossy().into_owned();
-            let ring = format!("{KEYRINGS}/helix-{}.{ending}", item.name);
-            writer.copy(item.key.path(), Path::new(&ring), Owner::default(), 0o644).doing(doing)?;
-            let stanza = archive(item).stanza(&ring);
-            writer.write(&format!("etc/apt/sources.list.d/{}.sources", item.name), stanza, 0o644).doing(doing)?;
-        }
-        Ok(())
     }
 
     /// ESP, XFS and qcow2; returns the size of the qcow2 in bytes.
@@ -523,6 +421,10 @@ impl<'a> Session<'a> {
         Ok(self.job.until == step)
     }
 
+    pub(crate) fn job(&self) -> &Job {
+        self.job
+    }
+
     pub(crate) fn output(&self) -> &Path {
         &self.job.output
     }
@@ -546,11 +448,8 @@ impl<'a> Session<'a> {
     }
 }
 
-fn is_roots(layer: &FilesLayer) -> bool {
-    layer.owner.user == "root" && layer.owner.group == "root"
-}
-
-fn archive(item: &helix_recipe::Archive) -> Archive {
+/// An archive of a recipe, at its public address.
+pub(crate) fn archive(item: &helix_recipe::Archive) -> Archive {
     Archive {
         name: item.name.clone(),
         mirror: item.url(),
@@ -559,102 +458,4 @@ fn archive(item: &helix_recipe::Archive) -> Archive {
         key: item.key.path().to_owned(),
         allow_expired: item.allow_expired || item.snapshot.is_some(),
     }
-}
-
-fn user(user: &helix_recipe::User) -> settings::User {
-    settings::User {
-        name: user.name.clone(),
-        uid: user.uid,
-        groups: user.groups.clone(),
-        shell: user.shell.clone(),
-        home: user.home.clone(),
-        sudo: user.sudo,
-    }
-}
-
-/// Sizes and identities of the disk: the latter are made from the key, so that equal inputs give equal disks and
-/// different ones do not share an identity.
-fn layout(recipe: &Recipe, key: &str) -> helix_disk::Layout {
-    let id = |name: &str| {
-        let hash = blake3::hash(format!("{key} {name}").as_bytes());
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&hash.as_bytes()[..16]);
-        uuid::Builder::from_custom_bytes(bytes).into_uuid()
-    };
-    helix_disk::Layout {
-        architecture: match arch_of(recipe) {
-            Arch::Arm64 => helix_disk::Architecture::Arm64,
-            Arch::Amd64 => helix_disk::Architecture::Amd64,
-        },
-        size: recipe.disk.size.bytes(),
-        esp_size: recipe.disk.esp.bytes(),
-        disk_guid: id("disk"),
-        esp_guid: id("esp"),
-        root_guid: id("root partition"),
-        root_uuid: id("root file system"),
-        esp_volume_id: id("esp volume").as_fields().0,
-        esp_label: "HELIX-ESP".to_owned(),
-        root_label: "helix-root".to_owned(),
-    }
-}
-
-/// The boot loader at the removable path, and the first entry as kernel-install would write it
-/// (<https://uapi-group.org/specifications/specs/boot_loader_specification/>).
-fn esp_files(recipe: &Recipe, tree: &Path, kernel: &str) -> Result<Vec<helix_fat::File>, Error> {
-    use helix_fat::{Content, File};
-    let (suffix, upper) = match arch_of(recipe) {
-        Arch::Arm64 => ("aa64", "AA64"),
-        Arch::Amd64 => ("x64", "X64"),
-    };
-    let loader = tree.join(format!("usr/lib/systemd/boot/efi/systemd-boot{suffix}.efi"));
-    if !loader.exists() {
-        return Err(Error::RecipeFile("the tree has no boot loader: add systemd-boot to `packages`".into()));
-    }
-    let token_file = tree.join("etc/kernel/entry-token");
-    let token = std::fs::read_to_string(&token_file).map_err(|e| Error::io("reading", &token_file, e))?;
-    let token = token.trim();
-    let pretty = os_release(tree, "PRETTY_NAME").unwrap_or_else(|| recipe.release.clone());
-    let entry = format!(
-        "title      {pretty}\nversion    {kernel}\nsort-key   {}\noptions    {}\nlinux      /{token}/{kernel}/linux\ninitrd     /{token}/{kernel}/initrd.img-{kernel}\n",
-        os_release(tree, "ID").unwrap_or_else(|| recipe.distribution.to_string()),
-        recipe.kernel_command_line.join(" "),
-    );
-    let path = |path: &str| Content::Path(tree.join(path));
-    Ok(vec![
-        File { path: format!("EFI/BOOT/BOOT{upper}.EFI"), content: Content::Path(loader.clone()) },
-        File { path: format!("EFI/systemd/systemd-boot{suffix}.efi"), content: Content::Path(loader) },
-        File {
-            path: "loader/loader.conf".into(),
-            content: Content::Bytes(b"timeout 0\nconsole-mode keep\neditor no\n".to_vec()),
-        },
-        File { path: "loader/entries.srel".into(), content: Content::Bytes(b"type1\n".to_vec()) },
-        File { path: format!("loader/entries/{token}-{kernel}.conf"), content: Content::Bytes(entry.into_bytes()) },
-        File { path: format!("{token}/{kernel}/linux"), content: plain_kernel(tree, kernel)? },
-        File {
-            path: format!("{token}/{kernel}/initrd.img-{kernel}"),
-            content: path(&format!("boot/initrd.img-{kernel}")),
-        },
-    ])
-}
-
-/// The kernel as the boot loader wants it: Ubuntu's is packed with gzip, which systemd-boot does not undo.
-fn plain_kernel(tree: &Path, kernel: &str) -> Result<helix_fat::Content, Error> {
-    use std::io::Read;
-    let path = tree.join(format!("boot/vmlinuz-{kernel}"));
-    let failed = |e: std::io::Error| Error::io("reading the kernel", &path, e);
-    let mut magic = [0; 2];
-    File::open(&path).and_then(|mut f| f.read_exact(&mut magic)).map_err(failed)?;
-    if magic != [0x1f, 0x8b] {
-        return Ok(helix_fat::Content::Path(path));
-    }
-    let mut bytes = Vec::new();
-    let packed = flate2::read::GzDecoder::new(File::open(&path).map_err(failed)?);
-    packed.take(LARGEST_KERNEL).read_to_end(&mut bytes).map_err(failed)?;
-    Ok(helix_fat::Content::Bytes(bytes))
-}
-
-fn os_release(tree: &Path, key: &str) -> Option<String> {
-    let text = std::fs::read_to_string(tree.join("usr/lib/os-release")).ok()?;
-    let value = text.lines().find_map(|l| l.strip_prefix(key)?.strip_prefix('='))?;
-    Some(value.trim_matches('"').to_owned())
 }

@@ -130,18 +130,27 @@ pub(crate) fn resolve(
     }
     let resolution = ask(question, &mirrors, store, progress)?;
     fetch(&resolution, &mirrors, store, offline, progress)?;
-    let differences = locked.as_ref().map(|l| l.differences(&resolution)).unwrap_or_default();
+    let mut differences = locked.as_ref().map(|l| l.differences(&resolution)).unwrap_or_default();
     if mode == LockMode::Update || fits.is_none() {
         let mut lock = lock.unwrap_or_default();
         lock.set(&question.name, resolution.clone());
         match lock.write(&question.lock) {
-            Ok(()) => {}
+            // From now on there is none; what they were is said once.
+            Ok(()) => {
+                if !differences.is_empty() {
+                    progress.warn(&format!("the lock has changed:\n{}", listed(&differences)));
+                }
+                differences.clear();
+            }
             // An image can be made without its lock being kept; only a wish to update it cannot be met.
             Err(e) if mode != LockMode::Update => progress.warn(&format!("the lock was not kept: {e}")),
             Err(e) => return Err(e),
         }
     } else if !differences.is_empty() {
-        progress.warn("the image differs from its lock; keep the new packages with --update-lock");
+        progress.warn(&format!(
+            "the image differs from its lock:\n{}\n  keep the new packages with --update-lock",
+            listed(&differences)
+        ));
     }
     Ok(Answer { resolution, differences })
 }
@@ -168,6 +177,16 @@ fn with_twins(
     progress.end(&format!("{} packages", twins.len()));
     resolution.twins.insert(host.debian_name().to_owned(), twins);
     Ok(resolution)
+}
+
+/// Differences for people; the log and the manifest have all.
+fn listed(differences: &[String]) -> String {
+    const SHOWN: usize = 20;
+    let mut lines: Vec<String> = differences.iter().take(SHOWN).map(|d| format!("  {d}")).collect();
+    if differences.len() > SHOWN {
+        lines.push(format!("  and {} more", differences.len() - SHOWN));
+    }
+    lines.join("\n")
 }
 
 fn offline_fault(question: &Question<'_>) -> Error {

@@ -39,7 +39,7 @@ impl Chroot {
         mounts.tmpfs(&tree.join("tmp"), "1777")?;
         devices(&tree.join("dev"), &mut mounts)?;
         emulation.mount_into(tree, &mut mounts)?;
-        Ok(Self { tree: tree.to_owned(), epoch, mounts: mounts })
+        Ok(Self { tree: tree.to_owned(), epoch, mounts })
     }
 
     /// A command that runs `program` of the tree.

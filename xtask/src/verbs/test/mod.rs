@@ -24,7 +24,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<(), Failure> {
     let wanted = |part: &&TestPart| args.only.is_empty() || args.only.contains(part);
     let ended: Vec<Ended> = parts::ORDER.iter().filter(wanted).map(|part| run_part(&runner, *part)).collect();
     let summary = summary(&ended);
-    println!("\n{summary}");
+    crate::ui::out(&format!("\n{summary}"));
     if ended.iter().all(|e| e.failure.is_none()) {
         return Ok(());
     }
