@@ -205,6 +205,9 @@ pub(crate) struct BenchArgs {
     /// The recipe
     #[arg(long, default_value = "quickstart")]
     pub(crate) recipe: String,
+    /// With `build`: stop the alternative after N times our own time, and say that it took longer
+    #[arg(long, value_name = "N")]
+    pub(crate) at_most: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
