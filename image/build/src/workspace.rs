@@ -18,7 +18,8 @@ impl Workspace {
     /// `~/.cache/helix-image`, whichever is set first.
     ///
     /// # Errors
-    /// When there is no home folder, or the cache would lie below `/usr`, which tools see replaced by their own.
+    /// When there is no home folder, or the cache would lie below `/usr`, which tools see replaced by their own, or where
+    /// mkfs.xfs cannot be pointed to.
     pub fn at(root: &Path) -> Result<Self, Error> {
         let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
         let cache = var("HELIX_CACHE")
@@ -26,6 +27,13 @@ impl Workspace {
             .or_else(|| var("HOME").map(|h| h.join(".cache/helix-image")))
             .ok_or_else(|| Error::Host("there is no home folder; name a folder for the cache in HELIX_CACHE".into()))?;
         let cache = std::path::absolute(&cache).map_err(|e| Error::io("looking up", &cache, e))?;
+        if cache.to_string_lossy().contains([',', ':', ' ']) {
+            return Err(Error::Host(format!(
+                "mkfs.xfs cannot be told a path with commas, colons or spaces, such as that of the cache, {}; name another \
+                 folder in HELIX_CACHE",
+                cache.display()
+            )));
+        }
         for path in [root, &cache] {
             if path.starts_with("/usr") {
                 return Err(Error::Host(format!(
