@@ -142,13 +142,17 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__bench)
-            opts="-h --recipe --json --help qcow2 build steps"
+            opts="-h --recipe --at-most --json --help qcow2 build steps"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --recipe)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --at-most)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -96,6 +96,7 @@ complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fis
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "rm" -d 'Remove one kind of entries, or everything'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand cache; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bench" -l recipe -d 'The recipe' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bench" -l at-most -d 'With `build`: stop the alternative after N times our own time, and say that it took longer' -r
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bench" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bench" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test" -l only -d 'Run only these parts' -r -f -a "lint\t'Formatting and clippy'

@@ -183,6 +183,7 @@ esac
 (bench)
 _arguments "${_arguments_options[@]}" : \
 '--recipe=[The recipe]:RECIPE:_default' \
+'--at-most=[With \`build\`\: stop the alternative after N times our own time, and say that it took longer]:N:_default' \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \

@@ -97,11 +97,9 @@ impl Session<'_> {
     /// The image's own apt: the recipe's archives under their public addresses, each bound to its key.
     fn archive_settings(&self, writer: &Writer<'_>) -> Result<(), Error> {
         let doing = "writing apt's sources";
-        for leftover in ["etc/apt/sources.list"] {
-            let path = writer.locate(Path::new(leftover)).doing(doing)?;
-            if path.exists() {
-                std::fs::remove_file(&path).map_err(|e| Error::io("removing", &path, e))?;
-            }
+        let leftover = writer.locate(Path::new("etc/apt/sources.list")).doing(doing)?;
+        if leftover.exists() {
+            std::fs::remove_file(&leftover).map_err(|e| Error::io("removing", &leftover, e))?;
         }
         for item in &self.job().recipe.archives {
             let ending = item.key.path().extension().unwrap_or_default().to_string_lossy().into_owned();

@@ -65,7 +65,7 @@ impl FromStr for Step {
 
 /// Raised when the code of a step changes what the step makes.
 mod revision {
-    pub(super) const PACKAGES: u32 = 1;
+    pub(super) const PACKAGES: u32 = 2;
     pub(super) const INITRAMFS: u32 = 1;
     pub(super) const FILES: u32 = 1;
     pub(super) const DISK: u32 = 1;

@@ -90,7 +90,11 @@ fn remove(path: &Path) -> Result<(), Error> {
     gone.map_err(|e| Error::io("removing", path, e))
 }
 
-/// Gives everything that is newer than `epoch` (seconds since 1970) that time, and every password entry one date.
+/// Gives every folder, and every file that is newer than `epoch` (seconds since 1970), that time, and every password
+/// entry one date.
+///
+/// All folders, because the time of one that two packages share is that of whichever was unpacked last, and several are
+/// unpacked at once.
 ///
 /// # Errors
 /// When a time cannot be set.
@@ -101,7 +105,9 @@ pub fn normalise(tree: &Path, epoch: u64) -> Result<(), Error> {
     for entry in WalkDir::new(tree).contents_first(true) {
         let entry = entry.map_err(|e| Error::io("reading", tree, e.into()))?;
         let meta = entry.metadata().map_err(|e| Error::io("reading", entry.path(), e.into()))?;
-        if meta.mtime() > limit || (meta.mtime() == limit && meta.mtime_nsec() != 0) {
+        let newer = (meta.mtime(), meta.mtime_nsec()) > (limit, 0);
+        let other = (meta.mtime(), meta.mtime_nsec()) != (limit, 0);
+        if newer || (meta.is_dir() && other) {
             set_time(entry.path(), epoch)?;
         }
     }
@@ -212,16 +218,19 @@ mod tests {
     }
 
     #[test]
-    fn only_newer_times_are_changed() {
+    fn newer_files_and_all_folders_get_one_time() {
         let dir = tempfile::tempdir().unwrap();
         let (old, new) = (dir.path().join("old"), dir.path().join("new"));
         std::fs::write(&old, "").unwrap();
         std::fs::write(&new, "").unwrap();
         set_time(&old, 100).unwrap();
         std::fs::create_dir(dir.path().join("etc")).unwrap();
+        std::fs::create_dir(dir.path().join("folder")).unwrap();
+        set_time(&dir.path().join("folder"), 100).unwrap();
         std::fs::write(dir.path().join("etc/shadow"), "root:*:20000:0\nx:!::\n").unwrap();
         normalise(dir.path(), 86_400 * 50).unwrap();
         assert_eq!(std::fs::metadata(old).unwrap().mtime(), 100);
+        assert_eq!(std::fs::metadata(dir.path().join("folder")).unwrap().mtime(), 86_400 * 50);
         assert_eq!(std::fs::metadata(new).unwrap().mtime(), 86_400 * 50);
         assert_eq!(std::fs::read_to_string(dir.path().join("etc/shadow")).unwrap(), "root:*:50:0\nx:!::\n");
     }

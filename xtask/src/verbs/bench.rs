@@ -216,7 +216,7 @@ fn theirs_cold(job: &Job, dir: &Path, limit: Option<Duration>) -> Result<Option<
         cmd.run()?;
         let size = format!("{}K", job.recipe.disk.size.bytes() >> 10);
         Cmd::new("mke2fs").args(["-q", "-t", "ext4", "-d"]).arg(&tree).arg(&raw).arg(size).run()?;
-        Ok(Cmd::new("qemu-img").args(["convert", "-c", "-O", "qcow2"]).arg(&raw).arg(&image).run()?)
+        Cmd::new("qemu-img").args(["convert", "-c", "-O", "qcow2"]).arg(&raw).arg(&image).run()
     })();
     let took = started.elapsed();
     match result {

@@ -80,7 +80,7 @@ fn build(
     }
     report(job, args, &manifest, fresh, started, json)?;
     if args.keep_booted {
-        session.keep_booted(&manifest, &|line| crate::ui::out(&format!("{line}")), &interrupted)?;
+        session.keep_booted(&manifest, &|line| crate::ui::out(line), &interrupted)?;
     }
     Ok(())
 }

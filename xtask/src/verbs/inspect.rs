@@ -43,7 +43,7 @@ pub(crate) fn run(args: &InspectArgs, json: bool) -> Result<(), Failure> {
             crate::ui::out(&format!("sha256        {digest}  {name}"));
         }
         match &m.verification {
-            None => crate::ui::out(&format!("boot test     not run")),
+            None => crate::ui::out("boot test     not run"),
             Some(v) => {
                 crate::ui::out(&format!(
                     "boot test     {} ({})",

@@ -1,20 +1,6 @@
 //! Disks that are full or cannot be written.
 
-use crate::support::{Project, Run, inside};
-
-/// A command line in a mount namespace, with the project's settings; `$XTASK` is the program.
-fn run_inside(project: &Project, script: &str) -> Run {
-    let mut command = inside(script, true);
-    let settings = project.xtask(&[]);
-    command.env("XTASK", settings.get_program()).current_dir(project.path(""));
-    for (name, value) in settings.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    Run::of(command)
-}
+use crate::support::Project;
 
 #[test]
 fn an_output_that_is_full_leaves_nothing() {
@@ -25,7 +11,7 @@ fn an_output_that_is_full_leaves_nothing() {
         code=0; \"$XTASK\" build-image mini --no-test || code=$?
         ls -A root/target/images
         exit $code";
-    let run = run_inside(&project, script).ends_with(5);
+    let run = project.run_inside(script, true).ends_with(5);
     assert_eq!(run.stdout, "", "the full disk holds something");
     run.says(&["No space left on device"]);
     project.assert_nothing_half_made();
@@ -47,7 +33,7 @@ fn a_cache_that_is_full_is_not_taken_for_whole_afterwards() {
         mount -o remount,nr_inodes=0 small
         \"$XTASK\" build-image mini --no-test >&2
         exit $code";
-    run_inside(&project, script).ends_with(5).says(&["No space left on device"]);
+    project.run_inside(script, true).ends_with(5).says(&["No space left on device"]);
     project.run(&["inspect", "root/target/images/mini"]).ends_with(0);
 }
 
@@ -59,7 +45,7 @@ fn a_cache_without_room_is_seen_before_anything_is_done() {
         mount -t tmpfs -o size=1g,mode=755 none small
         export HELIX_CACHE=$PWD/small
         exec \"$XTASK\" build-image mini --no-test";
-    run_inside(&project, script).ends_with(4).says(&["this machine is not ready", "free space", "GiB are needed"]);
+    project.run_inside(script, true).ends_with(4).says(&["this machine is not ready", "free space", "GiB are needed"]);
     project.assert_nothing_half_made();
 }
 
@@ -71,7 +57,7 @@ fn an_output_that_is_read_only_is_named() {
         mount --bind root/target/images root/target/images
         mount -o remount,bind,ro root/target/images
         exec \"$XTASK\" build-image mini --no-test";
-    let run = run_inside(&project, script).ends_with(5);
+    let run = project.run_inside(script, true).ends_with(5);
     run.says(&["making the output folder", "target/images", "Read-only file system"]);
     project.assert_nothing_half_made();
     project.build().ends_with(0);

@@ -1,6 +1,6 @@
 //! The lock: what it pins, what refuses to leave it, and work without a network.
 
-use crate::support::{Project, Run, inside};
+use crate::support::Project;
 
 /// The lock's text.
 fn lock(project: &Project) -> String {
@@ -114,16 +114,7 @@ fn offline_builds_everything_from_a_warm_cache_without_a_network() {
     let asked = project.server.requests().len();
     // A network namespace of its own has no route, not even a loopback that is up.
     let script = "! ip route get 192.0.2.1 2>/dev/null; exec \"$XTASK\" build-image mini --no-test --offline";
-    let mut command = inside(script, false);
-    let settings = project.xtask(&[]);
-    command.env("XTASK", settings.get_program());
-    for (name, value) in settings.get_envs() {
-        match value {
-            Some(value) => command.env(name, value),
-            None => command.env_remove(name),
-        };
-    }
-    Run::of(command).ends_with(0);
+    project.run_inside(script, false).ends_with(0);
     assert_eq!(project.disk_digest(), first);
     assert_eq!(project.server.requests().len(), asked);
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::archive::{Publication, Signature, Suite};
-use super::host::{Key, root_folder};
+use super::host::{Key, inside, root_folder};
 use super::mini::{MINI, Mini};
 use super::run::Run;
 use super::server::Server;
@@ -141,6 +141,21 @@ impl Project {
     /// Runs the program in this project.
     pub(crate) fn run(&self, args: &[&str]) -> Run {
         Run::of(self.xtask(args))
+    }
+
+    /// Runs a shell script in namespaces of its own, where it may mount; `$XTASK` is the program, with the settings of
+    /// this project.
+    pub(crate) fn run_inside(&self, script: &str, network: bool) -> Run {
+        let mut command = inside(script, network);
+        let settings = self.xtask(&[]);
+        command.env("XTASK", settings.get_program()).current_dir(self.dir.path());
+        for (name, value) in settings.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        Run::of(command)
     }
 
     /// Builds the mini image without booting it.
