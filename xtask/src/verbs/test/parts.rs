@@ -170,6 +170,8 @@ impl Runner {
         let roms = format!("{} -L {}", start("qemu-system-aarch64"), tree.join("usr/share/qemu").display());
         let mut test = self.command();
         test.args(["test", "--release", "-p", "helix-vm", "--features", "qemu-tests", "--test", "qemu"]);
+        // Devices are modules, which QEMU looks for where the host has its own.
+        test.env("QEMU_MODULE_DIR", libraries.join("qemu"));
         test.env("HELIX_TEST_QEMU", roms).env("HELIX_TEST_QEMU_IMG", start("qemu-img"));
         succeed(test.env("HELIX_TEST_FIRMWARE", tree.join("usr/share/AAVMF")))
     }
