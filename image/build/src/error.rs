@@ -87,6 +87,9 @@ pub enum Error {
     /// The command line asks for something impossible.
     #[error("{0}")]
     Usage(String),
+    /// Somebody stopped it.
+    #[error("interrupted")]
+    Interrupted,
     /// A check of the boot test failed, or the image did not boot.
     #[error("{0}")]
     CheckFailed(String),
@@ -117,7 +120,9 @@ impl Error {
             Self::Usage(_) | Self::NotAnImage { .. } => Kind::Usage,
             Self::CheckFailed(_) => Kind::CheckFailed,
             Self::CheckCouldNotRun(_) => Kind::CheckCouldNotRun,
-            Self::Tree { .. } | Self::Fetch { .. } | Self::Disk { .. } | Self::Io { .. } => Kind::Build,
+            Self::Tree { .. } | Self::Fetch { .. } | Self::Disk { .. } | Self::Io { .. } | Self::Interrupted => {
+                Kind::Build
+            }
         }
     }
 

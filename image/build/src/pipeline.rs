@@ -144,17 +144,25 @@ impl<'a> Session<'a> {
             }
             return Ok(Built::Image { manifest: Box::new(manifest), fresh: false });
         }
+        self.go_on()?;
         let artifacts = self.fetch_artifacts()?;
         let emulation = self.emulation(&answer.resolution)?;
         let packages = self.packages(&inputs, &answer.resolution, &emulation)?;
         if self.stop_after_tree(Step::Packages, &packages, &emulation, answer.resolution.epoch)? {
             return Ok(Built::Stopped(Step::Packages));
         }
+        self.go_on()?;
         let initramfs = self.initramfs(&inputs, &packages, &answer.resolution, &emulation)?;
         if self.job.until == Step::Initramfs {
             return Ok(Built::Stopped(Step::Initramfs));
         }
+        self.go_on()?;
         self.image(&inputs, &answer, &packages, &initramfs, &artifacts, &emulation)
+    }
+
+    /// Stops between two steps when somebody wants that: not every program under way dies of Ctrl-C.
+    fn go_on(&self) -> Result<(), Error> {
+        if self.progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     /// The image in the output folder, if it is what would be built and nobody asks to look into the tree.

@@ -78,6 +78,10 @@ fn build(
     } else if fresh {
         keep_log()?;
     }
+    if interrupted() {
+        // The image is whole, but whoever pressed Ctrl-C does not wait for what comes next.
+        return Err(helix_build::Error::Interrupted.into());
+    }
     report(job, args, &manifest, fresh, started, json)?;
     if args.keep_booted {
         session.keep_booted(&manifest, &|line| crate::ui::out(line), &interrupted)?;
