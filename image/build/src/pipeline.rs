@@ -137,9 +137,12 @@ impl<'a> Session<'a> {
         let digest = answer.resolution.digest();
         let inputs = StepInputs::of(&self.job.recipe, &digest, self.tools.identity(), self.tools.key())?;
         if let Some(mut manifest) = self.finished(&inputs.disk) {
-            // The image may have been built before its packages were written into the lock.
-            if manifest.lock_differences != answer.differences {
+            // The disk is the same, but what says nothing about it may have changed since: checks, and whether the
+            // packages were in the lock already.
+            let recipe = serde_json::to_value(&self.job.recipe).expect("a recipe is plain data");
+            if manifest.lock_differences != answer.differences || manifest.resolved_recipe != recipe {
                 manifest.lock_differences = answer.differences;
+                manifest.resolved_recipe = recipe;
                 manifest.write(&self.job.output)?;
             }
             return Ok(Built::Image { manifest: Box::new(manifest), fresh: false });
