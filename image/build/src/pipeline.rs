@@ -88,6 +88,14 @@ impl Job {
         crate::resolve::request(&self.archives(), &self.recipe.packages, true, arch_of(&self.recipe))
     }
 
+    /// The recipe as the manifest has it.
+    ///
+    /// # Panics
+    /// Never: a recipe is plain data.
+    pub fn resolved_recipe(&self) -> serde_json::Value {
+        serde_json::to_value(&self.recipe).expect("a recipe is plain data")
+    }
+
     /// The name under which the inputs of a step are kept for `plan`.
     pub(crate) fn last_name(&self, step: Step) -> String {
         let host = Arch::host().map_or("unknown", Arch::debian_name);
@@ -139,7 +147,7 @@ impl<'a> Session<'a> {
         if let Some(mut manifest) = self.finished(&inputs.disk) {
             // The disk is the same, but what says nothing about it may have changed since: checks, and whether the
             // packages were in the lock already.
-            let recipe = serde_json::to_value(&self.job.recipe).expect("a recipe is plain data");
+            let recipe = self.job.resolved_recipe();
             if manifest.lock_differences != answer.differences || manifest.resolved_recipe != recipe {
                 manifest.lock_differences = answer.differences;
                 manifest.resolved_recipe = recipe;
@@ -403,7 +411,7 @@ impl<'a> Session<'a> {
         Ok(Manifest {
             schema_version: SCHEMA_VERSION,
             recipe: self.job.name.clone(),
-            resolved_recipe: serde_json::to_value(&self.job.recipe).expect("a recipe is plain data"),
+            resolved_recipe: self.job.resolved_recipe(),
             architecture: self.job.recipe.architecture.to_string(),
             virtual_size: self.job.recipe.disk.size.bytes(),
             size,

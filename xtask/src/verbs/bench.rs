@@ -110,7 +110,9 @@ fn bench_build(job: &Job, at_most: Option<u32>) -> Result<(), Failure> {
         ours.as_secs_f64(),
         peak >> 10
     ));
-    match theirs_cold(job, dir.path(), at_most.map(|n| ours * n))? {
+    // Whole seconds, as `timeout` takes them.
+    let limit = at_most.map(|n| Duration::from_secs((ours * n).as_secs() + 1));
+    match theirs_cold(job, dir.path(), limit)? {
         Some(theirs) => line("cold build to qcow2", ours, theirs),
         None => {
             let n = at_most.unwrap_or(1);

@@ -43,7 +43,11 @@ fn done_already(job: &Job, args: &BuildArgs) -> Result<bool, Failure> {
     }
     let store = Store::open(&job.workspace.cache)?;
     let steps = plan::plan(job, &store)?;
-    Ok(steps.iter().filter(|s| s.step >= Step::Disk && s.step <= job.until).all(|s| s.cached))
+    if !steps.iter().filter(|s| s.step >= Step::Disk && s.step <= job.until).all(|s| s.cached) {
+        return Ok(false);
+    }
+    // Parts of the recipe that the disk does not depend on, as checks, are in the manifest too.
+    Ok(Manifest::read(&job.output)?.resolved_recipe == job.resolved_recipe())
 }
 
 fn build(

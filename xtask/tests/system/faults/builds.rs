@@ -99,6 +99,24 @@ fn plan_names_the_input_that_changed() {
 }
 
 #[test]
+fn an_edited_check_is_the_one_that_is_run_and_the_disk_stays() {
+    let project = Project::new();
+    project.edit("disk:", "checks: [{name: first, run: \"true\"}]\ndisk:");
+    project.build().ends_with(0);
+    let disk = project.output().join("disk.qcow2");
+    let written = || std::fs::metadata(&disk).and_then(|m| m.modified()).expect("the disk");
+    let before = written();
+    project.edit("name: first", "name: second");
+    let document = project.run(&["build-image", "mini", "--no-test", "--json"]).ends_with(0).json();
+    assert_eq!(document["fresh"], false);
+    assert_eq!(document["manifest"]["resolved_recipe"]["checks"][0]["name"], "second");
+    assert_eq!(written(), before, "the disk was made again");
+    // `test-image` knows nothing but the folder.
+    let text = std::fs::read_to_string(project.output().join("manifest.json")).expect("the manifest");
+    assert!(text.contains("\"second\"") && !text.contains("\"first\""), "{text}");
+}
+
+#[test]
 fn inspect_finds_damage_and_diff_finds_differences() {
     let mut project = Project::new();
     project.build().ends_with(0);
