@@ -28,6 +28,9 @@ _cargo__xtask() {
             cargo__xtask,diff)
                 cmd="cargo__xtask__subcmd__diff"
                 ;;
+            cargo__xtask,docker-graph)
+                cmd="cargo__xtask__subcmd__docker__subcmd__graph"
+                ;;
             cargo__xtask,doctor)
                 cmd="cargo__xtask__subcmd__doctor"
                 ;;
@@ -88,6 +91,9 @@ _cargo__xtask() {
             cargo__xtask__subcmd__help,diff)
                 cmd="cargo__xtask__subcmd__help__subcmd__diff"
                 ;;
+            cargo__xtask__subcmd__help,docker-graph)
+                cmd="cargo__xtask__subcmd__help__subcmd__docker__subcmd__graph"
+                ;;
             cargo__xtask__subcmd__help,doctor)
                 cmd="cargo__xtask__subcmd__help__subcmd__doctor"
                 ;;
@@ -128,7 +134,7 @@ _cargo__xtask() {
 
     case "${cmd}" in
         cargo__xtask)
-            opts="-h -V --json --help --version build-image test-image plan inspect diff doctor schema cache bench test generate help"
+            opts="-h -V --json --help --version build-image test-image plan inspect diff docker-graph doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -345,6 +351,36 @@ _cargo__xtask() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cargo__subcmd__xtask__subcmd__docker__subcmd__graph)
+            opts="-h --data-root --arch --share --threads --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --data-root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --arch)
+                    COMPREPLY=($(compgen -W "arm64 amd64" -- "${cur}"))
+                    return 0
+                    ;;
+                --share)
+                    COMPREPLY=($(compgen -W "hardlinks reflinks copies" -- "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cargo__subcmd__xtask__subcmd__doctor)
             opts="-h --arch --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -378,7 +414,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__help)
-            opts="build-image test-image plan inspect diff doctor schema cache bench test generate help"
+            opts="build-image test-image plan inspect diff docker-graph doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -476,6 +512,20 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__help__subcmd__diff)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__docker__subcmd__graph)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -88,6 +88,21 @@ _arguments "${_arguments_options[@]}" : \
 ':after -- The folder of the later image:_files' \
 && ret=0
 ;;
+(docker-graph)
+_arguments "${_arguments_options[@]}" : \
+'--data-root=[The data root; no engine may be running on it]:DIR:_files' \
+'--arch=[The architecture of the images \[default\: this machine'\''s\]]:ARCH:((arm64\:"64-bit ARM"
+amd64\:"64-bit x86"))' \
+'--share=[How a file that a layer does not change shares its data with the layer below]:HOW:((hardlinks\:"Names of the same inode"
+reflinks\:"Shared extents, on XFS and Btrfs"
+copies\:"Not at all"))' \
+'--threads=[How many layers are worked on at the same time \[default\: all processors\]]:N:_default' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::images -- The images:_default' \
+&& ret=0
+;;
 (doctor)
 _arguments "${_arguments_options[@]}" : \
 '--arch=[The architecture of the images to build]:ARCH:((arm64\:"64-bit ARM"
@@ -251,6 +266,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(docker-graph)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (doctor)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -320,6 +339,7 @@ _cargo-xtask_commands() {
 'plan:Show the steps of a build, which are cached, and what changed in the others' \
 'inspect:Show what an image is and verify its files' \
 'diff:Compare two images\: packages, files, size' \
+'docker-graph:Put container images into a Docker data root on the vfs driver, without an engine' \
 'doctor:Say what this machine lacks for building images' \
 'schema:Print the JSON schema of recipes' \
 'cache:Look after the cache' \
@@ -400,6 +420,11 @@ _cargo-xtask__subcmd__diff_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask diff commands' commands "$@"
 }
+(( $+functions[_cargo-xtask__subcmd__docker-graph_commands] )) ||
+_cargo-xtask__subcmd__docker-graph_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask docker-graph commands' commands "$@"
+}
 (( $+functions[_cargo-xtask__subcmd__doctor_commands] )) ||
 _cargo-xtask__subcmd__doctor_commands() {
     local commands; commands=()
@@ -418,6 +443,7 @@ _cargo-xtask__subcmd__help_commands() {
 'plan:Show the steps of a build, which are cached, and what changed in the others' \
 'inspect:Show what an image is and verify its files' \
 'diff:Compare two images\: packages, files, size' \
+'docker-graph:Put container images into a Docker data root on the vfs driver, without an engine' \
 'doctor:Say what this machine lacks for building images' \
 'schema:Print the JSON schema of recipes' \
 'cache:Look after the cache' \
@@ -466,6 +492,11 @@ _cargo-xtask__subcmd__help__subcmd__cache__subcmd__rm_commands() {
 _cargo-xtask__subcmd__help__subcmd__diff_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask help diff commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__docker-graph_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__docker-graph_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help docker-graph commands' commands "$@"
 }
 (( $+functions[_cargo-xtask__subcmd__help__subcmd__doctor_commands] )) ||
 _cargo-xtask__subcmd__help__subcmd__doctor_commands() {

@@ -41,6 +41,11 @@ pub(crate) enum Verb {
     /// Compare two images: packages, files, size
     #[command(after_help = "Examples:\n  cargo xtask diff yesterday/quickstart target/images/quickstart")]
     Diff(DiffArgs),
+    /// Put container images into a Docker data root on the vfs driver, without an engine
+    #[command(
+        after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar) or layout:PATH (an OCI layout),\nwith =NAME:TAG at its end to give it another name.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1"
+    )]
+    DockerGraph(DockerGraphArgs),
     /// Say what this machine lacks for building images
     #[command(after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --arch amd64 --json")]
     Doctor(DoctorArgs),
@@ -158,6 +163,71 @@ pub(crate) struct DiffArgs {
     pub(crate) before: PathBuf,
     /// The folder of the later image
     pub(crate) after: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DockerGraphArgs {
+    /// The data root; no engine may be running on it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_root: PathBuf,
+    /// The images
+    #[arg(required = true, value_name = "IMAGE")]
+    pub(crate) images: Vec<ImageArg>,
+    /// The architecture of the images [default: this machine's]
+    #[arg(long, value_name = "ARCH")]
+    pub(crate) arch: Option<ArchArg>,
+    /// How a file that a layer does not change shares its data with the layer below
+    #[arg(long, value_name = "HOW", default_value = "hardlinks")]
+    pub(crate) share: ShareArg,
+    /// How many layers are worked on at the same time [default: all processors]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+/// How layers share data.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ShareArg {
+    /// Names of the same inode
+    Hardlinks,
+    /// Shared extents, on XFS and Btrfs
+    Reflinks,
+    /// Not at all
+    Copies,
+}
+
+/// Where an image comes from, and what it is called.
+#[derive(Debug, Clone)]
+pub(crate) struct ImageArg {
+    pub(crate) source: ImageSource,
+    pub(crate) name: Option<helix_docker_graph::Reference>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum ImageSource {
+    Archive(PathBuf),
+    Layout(PathBuf),
+}
+
+impl std::str::FromStr for ImageArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (source, name) = match text.rsplit_once('=') {
+            Some((source, name)) => {
+                (source, Some(name.parse().map_err(|e| format!("{name:?} is no name of an image: {e}"))?))
+            }
+            None => (text, None),
+        };
+        let (kind, place) = source.split_once(':').unwrap_or((source, ""));
+        let source = match kind {
+            _ if place.is_empty() => None,
+            "archive" => Some(ImageSource::Archive(place.into())),
+            "layout" => Some(ImageSource::Layout(place.into())),
+            _ => None,
+        };
+        let source = source.ok_or("an image is archive:PATH or layout:PATH, with =NAME:TAG to give it another name")?;
+        Ok(Self { source, name })
+    }
 }
 
 #[derive(Debug, Args)]

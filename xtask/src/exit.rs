@@ -12,6 +12,8 @@ use helix_build::{Error, Kind};
 pub(crate) enum Failure {
     /// The pipeline failed.
     Pipeline(Error),
+    /// Images could not be put into a data root.
+    Graph(helix_docker_graph::Error),
     /// Something is wrong that the verb has shown already, such as a difference or a damaged file.
     Found(String),
     /// A program or a file of the verb's own failed.
@@ -21,6 +23,12 @@ pub(crate) enum Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Pipeline(error)
+    }
+}
+
+impl From<helix_docker_graph::Error> for Failure {
+    fn from(error: helix_docker_graph::Error) -> Self {
+        Self::Graph(error)
     }
 }
 
@@ -34,6 +42,7 @@ impl std::fmt::Display for Failure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Pipeline(e) => e.fmt(f),
+            Self::Graph(e) => e.fmt(f),
             Self::Found(text) | Self::Other(text) => f.write_str(text),
         }
     }
@@ -43,7 +52,7 @@ impl std::fmt::Display for Failure {
 const TABLE: [(u8, &str, &str); 8] = [
     (0, "ok", "done, and every check passed"),
     (2, "usage", "the command line asks for something that does not exist"),
-    (3, "recipe", "the recipe, its lock or a file it names is at fault"),
+    (3, "recipe", "the recipe, its lock, or a file or image that is named is at fault"),
     (4, "host", "this machine is not ready; the message names the command that helps"),
     (5, "build", "a step failed: a download, a package, a full disk"),
     (6, "check-failed", "the image does not boot, or a check says no; or a verb found what it looks for"),
@@ -70,6 +79,11 @@ fn code(failure: &Failure) -> u8 {
     match failure {
         Failure::Found(_) => 6,
         Failure::Other(_) => 5,
+        Failure::Graph(error) => match error {
+            helix_docker_graph::Error::Image { .. } => 3,
+            helix_docker_graph::Error::DataRoot { .. } => 4,
+            helix_docker_graph::Error::Io { .. } => 5,
+        },
         Failure::Pipeline(error) => match error.kind() {
             Kind::Usage => 2,
             Kind::Recipe => 3,

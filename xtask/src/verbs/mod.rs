@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod build_image;
 pub(crate) mod cache;
 pub(crate) mod diff;
+pub(crate) mod docker_graph;
 pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod inspect;

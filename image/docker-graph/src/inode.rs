@@ -1,0 +1,136 @@
+//! Files of layers, made once in a staging folder. Trees are made of links to them.
+
+use std::ffi::OsStr;
+use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Timespec, Timestamps, Uid};
+
+use crate::tar_stream::{Kind, Meta, Time};
+
+/// What an inode is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// A regular file.
+    File,
+    /// A symbolic link, with what it says.
+    Symlink(Vec<u8>),
+    /// A device, FIFO or socket.
+    Special,
+    /// A device that could not be made: it has a name in the tree, but there is nothing on the disk.
+    Missing,
+}
+
+/// A file that is no folder; its names are those of the trees that hold it.
+#[derive(Debug)]
+pub(crate) struct Inode {
+    /// A name of it, in the staging folder or in a layer that was there before.
+    pub(crate) path: PathBuf,
+    pub(crate) content: Content,
+    /// Extended attributes are known only of what was staged.
+    pub(crate) meta: Meta,
+}
+
+/// Extended attributes that the file system or the user namespace refused, and devices.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut(pub(crate) Vec<String>);
+
+impl LeftOut {
+    pub(crate) fn note(&mut self, what: &str, name: &[u8]) {
+        self.0.push(format!("{what} of {}", crate::tar_stream::shown(name)));
+    }
+}
+
+/// Makes a device or FIFO; `false` where this process may not.
+pub(crate) fn make_node(path: &Path, kind: Kind) -> std::io::Result<bool> {
+    let (file_type, numbers) = match kind {
+        Kind::Char(major, minor) => (FileType::CharacterDevice, (major, minor)),
+        Kind::Block(major, minor) => (FileType::BlockDevice, (major, minor)),
+        _ => (FileType::Fifo, (0, 0)),
+    };
+    let device = rustix::fs::makedev(numbers.0, numbers.1);
+    match rustix::fs::mknodat(CWD, path, file_type, Mode::from_raw_mode(0o600), device) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::PERM) => Ok(false),
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Gives `path` its owner, attributes, mode and time. A symbolic link is not followed; it has no mode.
+pub(crate) fn set_meta(path: &Path, meta: &Meta, name: &[u8], left_out: &mut LeftOut) -> std::io::Result<()> {
+    let link = path.symlink_metadata()?.is_symlink();
+    set_owner(path, meta)?;
+    for (key, value) in &meta.xattrs {
+        match xattr::set(path, OsStr::from_bytes(key), value) {
+            Ok(()) => {}
+            // The engine, too, goes on without them.
+            Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => {
+                left_out.note(&format!("attribute {}", crate::tar_stream::shown(key)), name);
+            }
+            Err(e) => return Err(e),
+        }
+    }
+    if !link {
+        // After the owner: a change of owner takes setuid away.
+        rustix::fs::chmodat(CWD, path, Mode::from_raw_mode(meta.mode), AtFlags::empty())?;
+    }
+    rustix::fs::utimensat(CWD, path, &times(meta.mtime), AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(())
+}
+
+fn set_owner(path: &Path, meta: &Meta) -> std::io::Result<()> {
+    let owner = (Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)));
+    rustix::fs::chownat(CWD, path, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| {
+        let why = if e == rustix::io::Errno::INVAL { ": the user namespace has no such id" } else { "" };
+        std::io::Error::other(format!("giving it to {}:{}: {e}{why}", meta.uid, meta.gid))
+    })
+}
+
+pub(crate) fn times(mtime: Time) -> Timestamps {
+    let time = Timespec { tv_sec: mtime.seconds, tv_nsec: mtime.nanoseconds.into() };
+    Timestamps { last_access: time, last_modification: time }
+}
+
+/// A copy of a file's content and attributes at `to`, which must not exist; `reflink` shares the data.
+pub(crate) fn duplicate(from: &Path, to: &Path, reflink: bool) -> std::io::Result<()> {
+    let mut source = std::fs::File::open(from)?;
+    let mut target = std::fs::File::create_new(to)?;
+    if reflink {
+        rustix::fs::ioctl_ficlone(&target, &source)?;
+    } else {
+        std::io::copy(&mut source, &mut target)?;
+    }
+    for key in xattr::list(from)? {
+        if let Some(value) = xattr::get(from, &key)? {
+            xattr::set(to, &key, &value)?;
+        }
+    }
+    Ok(())
+}
+
+/// A file that is written in pieces, with holes between them.
+pub(crate) struct Pieces(std::fs::File);
+
+impl Pieces {
+    pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
+        std::fs::File::create_new(path).map(Self)
+    }
+
+    pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    /// Sets the size, which a hole at the end needs.
+    pub(crate) fn finish(self, size: u64) -> std::io::Result<()> {
+        self.0.set_len(size)
+    }
+}
+
+/// Owner, mode and time of a file on the disk.
+pub(crate) fn meta_of(stat: &std::fs::Metadata) -> Meta {
+    use std::os::unix::fs::MetadataExt;
+    let mtime = Time { seconds: stat.mtime(), nanoseconds: stat.mtime_nsec() as u32 };
+    Meta { mode: stat.mode() & 0o7777, uid: stat.uid(), gid: stat.gid(), mtime, xattrs: Vec::new() }
+}

@@ -1,0 +1,279 @@
+//! One layer: its blob is read once, its files are put into a staging folder, and the rest is remembered.
+//!
+//! Nothing is looked up by a name of the layer here, so no name can lead anywhere.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::digest::{Digest, Hasher};
+use crate::image::Blob;
+use crate::inode::{Content, Inode, LeftOut, Pieces, make_node, set_meta};
+use crate::tar_split::{Crc, Packer};
+use crate::tar_stream::{Kind, Member, Meta, TarStream, shown};
+
+/// Bounds for a layer, against blobs that are made to fill a disk.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The most bytes that a layer may unpack to.
+    pub bytes: u64,
+    /// The most members that it may have.
+    pub members: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { bytes: 64 << 30, members: 4_000_000 }
+    }
+}
+
+/// A change that a layer makes to the tree below it.
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// The path, without `.` or `..`, relative to the root.
+    pub(crate) name: Box<[u8]>,
+    pub(crate) what: What,
+}
+
+/// What a change puts at its path. Whiteouts are files with certain names.
+#[derive(Debug)]
+pub(crate) enum What {
+    Folder(Meta),
+    Inode(Arc<Inode>),
+    /// A further name of the file at `to`.
+    Link {
+        to: Box<[u8]>,
+        meta: Meta,
+    },
+}
+
+/// A content that the layer's description names instead of holding it.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// The position of the entry in the description.
+    pub(crate) position: u64,
+    /// The name, cleaned.
+    pub(crate) name: Box<[u8]>,
+    pub(crate) inode: Arc<Inode>,
+}
+
+/// A layer that was read.
+#[derive(Debug)]
+pub(crate) struct Extracted {
+    /// The digest of the unpacked stream.
+    pub(crate) diff_id: Digest,
+    /// The sum of the sizes of its files, as the engine counts them.
+    pub(crate) size: u64,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) named: Vec<Named>,
+    /// The description of the stream.
+    pub(crate) tar_split: PathBuf,
+    pub(crate) left_out: LeftOut,
+}
+
+/// Reads `blob` to the empty folder `staging`. An error is the reason alone.
+pub(crate) fn extract(blob: &Blob, staging: &Path, limits: Limits, devices: bool) -> Result<Extracted, String> {
+    if let Some(expected) = &blob.digest {
+        let source = blob.open().map_err(|e| e.to_string())?;
+        let actual = Digest::of_reader(source).map_err(|e| e.to_string())?;
+        if actual != *expected {
+            return Err(format!("its digest is {actual}, not {expected}; nothing of it was used"));
+        }
+    }
+    let source = BufReader::with_capacity(256 << 10, blob.open().map_err(|e| e.to_string())?);
+    let counted = Counted { source: unpacked(source)?, hash: Hasher::default(), size: 0, limit: limits.bytes };
+    let tar_split = staging.join("tar-split.json.gz");
+    let packer = Packer::create(&tar_split).map_err(|e| format!("writing {}: {e}", tar_split.display()))?;
+    let mut reader = Reader {
+        stream: TarStream::new(counted, packer),
+        staging,
+        devices,
+        limit: limits.bytes,
+        size: 0,
+        changes: Vec::new(),
+        named: Vec::new(),
+        seen: HashSet::new(),
+        left_out: LeftOut::default(),
+    };
+    let mut members = 0;
+    while let Some(member) = reader.stream.next().map_err(|e| e.to_string())? {
+        members += 1;
+        if members > limits.members {
+            return Err(format!("has more than {} members", limits.members));
+        }
+        reader.member(&member).map_err(|why| format!("{}: {why}", shown(&member.name)))?;
+    }
+    let Reader { stream, size, changes, named, left_out, .. } = reader;
+    let counted = stream.finish(limits.bytes).map_err(|e| e.to_string())?;
+    Ok(Extracted { diff_id: counted.hash.finish(), size, changes, named, tar_split, left_out })
+}
+
+struct Reader<'a, R: Read, W: std::io::Write> {
+    stream: TarStream<R, W>,
+    staging: &'a Path,
+    devices: bool,
+    limit: u64,
+    size: u64,
+    changes: Vec<Change>,
+    named: Vec<Named>,
+    seen: HashSet<Box<[u8]>>,
+    left_out: LeftOut,
+}
+
+impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
+    fn member(&mut self, member: &Member) -> Result<(), String> {
+        // Holes cost nothing in the stream.
+        self.size = self
+            .size
+            .checked_add(member.size)
+            .filter(|size| *size <= self.limit)
+            .ok_or_else(|| format!("the layer's files would have more than {} bytes", self.limit))?;
+        let name = clean(&member.name).ok_or("leads out of the layer; nothing like that is unpacked")?;
+        // The engine refuses a description that names a file twice.
+        let first = self.seen.insert(name.clone());
+        let path = self.staging.join(self.changes.len().to_string());
+        let mut crc = Crc::new();
+        if member.kind == Kind::File {
+            let file = Pieces::create(&path).map_err(|e| e.to_string())?;
+            let write = |offset: u64, bytes: &[u8]| {
+                crc.update(bytes);
+                file.write(offset, bytes)
+            };
+            self.stream.content(member, !first, write).map_err(|e| e.to_string())?;
+            file.finish(member.size).map_err(|e| e.to_string())?;
+        }
+        let kept_raw = !first || member.extents.is_some();
+        let position = if kept_raw {
+            None
+        } else {
+            Some(self.stream.name(&member.name, member.size, crc.finish()).map_err(|e| e.to_string())?)
+        };
+        let what = match member.kind {
+            Kind::Global => return Ok(()),
+            Kind::Directory => What::Folder(member.meta.clone()),
+            Kind::HardLink => {
+                let to = clean(&member.link).filter(|to| !to.is_empty());
+                let to = to.ok_or_else(|| {
+                    format!(
+                        "is a hard link to {}, which is not in the layer; nothing like that is unpacked",
+                        shown(&member.link)
+                    )
+                })?;
+                What::Link { to, meta: member.meta.clone() }
+            }
+            _ => What::Inode(self.inode(member, path)?),
+        };
+        if let (What::Inode(inode), Some(position)) = (&what, position)
+            && member.size > 0
+        {
+            self.named.push(Named { position, name: name.clone(), inode: inode.clone() });
+        }
+        // The root itself is the engine's, and is left as it is.
+        if !name.is_empty() {
+            self.changes.push(Change { name, what });
+        }
+        Ok(())
+    }
+
+    fn inode(&mut self, member: &Member, path: PathBuf) -> Result<Arc<Inode>, String> {
+        let content = match member.kind {
+            Kind::Symlink => {
+                if member.link.is_empty() || member.link.contains(&0) {
+                    return Err("is a symbolic link to nothing".to_owned());
+                }
+                let target = std::ffi::OsStr::from_bytes(&member.link);
+                std::os::unix::fs::symlink(target, &path).map_err(|e| e.to_string())?;
+                Content::Symlink(member.link.clone())
+            }
+            Kind::Char(..) | Kind::Block(..) | Kind::Fifo => {
+                let wanted = self.devices || member.kind == Kind::Fifo;
+                if wanted && make_node(&path, member.kind).map_err(|e| e.to_string())? {
+                    Content::Special
+                } else {
+                    self.left_out.note("device node", &member.name);
+                    Content::Missing
+                }
+            }
+            _ => Content::File,
+        };
+        if content != Content::Missing {
+            set_meta(&path, &member.meta, &member.name, &mut self.left_out).map_err(|e| e.to_string())?;
+        }
+        Ok(Arc::new(Inode { path, content, meta: member.meta.clone() }))
+    }
+}
+
+/// A name without leading slashes, `.`, `..` and double slashes; `None` when it leads above its start or cannot be a
+/// path. The root is empty.
+pub(crate) fn clean(name: &[u8]) -> Option<Box<[u8]>> {
+    if name.contains(&0) {
+        return None;
+    }
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in name.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop()?;
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join(&b'/').into_boxed_slice())
+}
+
+/// The stream behind gzip or zstd, or as it is.
+fn unpacked<'a>(mut source: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, String> {
+    let start = source.fill_buf().map_err(|e| e.to_string())?;
+    Ok(match start {
+        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
+            Box::new(zstd::Decoder::with_buffer(source).map_err(|e| e.to_string())?)
+        }
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
+            return Err("is packed with xz; layers are gzip, zstd or plain".to_owned());
+        }
+        [b'B', b'Z', b'h', ..] => return Err("is packed with bzip2; layers are gzip, zstd or plain".to_owned()),
+        _ => Box::new(source),
+    })
+}
+
+/// Counts and digests what is read.
+struct Counted<R> {
+    source: R,
+    hash: Hasher,
+    size: u64,
+    limit: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let n = self.source.read(buffer)?;
+        self.hash.update(&buffer[..n]);
+        self.size += n as u64;
+        if self.size > self.limit {
+            return Err(std::io::Error::other(format!("unpacks to more than {} bytes", self.limit)));
+        }
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cleaned_and_cannot_climb() {
+        let cleaned = |name: &str| clean(name.as_bytes()).map(|n| String::from_utf8(n.into_vec()).unwrap());
+        for (name, expected) in
+            [("./a//b/", "a/b"), ("/etc/x", "etc/x"), ("a/../b", "b"), ("./", ""), ("/", ""), ("a/..", "")]
+        {
+            assert_eq!(cleaned(name).as_deref(), Some(expected), "{name}");
+        }
+        for name in ["..", "../a", "a/../../b", "/..", "a\0b"] {
+            assert_eq!(cleaned(name), None, "{name}");
+        }
+    }
+}

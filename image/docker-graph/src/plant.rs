@@ -1,0 +1,104 @@
+//! A tree in memory becomes a folder on the disk. Everything is made below the handle of a folder that was just made.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
+use xattr::FileExt;
+
+use crate::inode::{Content, Inode, LeftOut, duplicate, set_meta, times};
+use crate::tar_stream::shown;
+use crate::tree::{Folder, Node, Tree};
+
+/// How a file that a layer does not change shares its data with the layer below.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sharing {
+    /// By names of the same inode. They survive when a file system is filled from the folder.
+    #[default]
+    HardLinks,
+    /// By extents, where the file system can (XFS, Btrfs).
+    Reflinks,
+    /// Not at all.
+    Copies,
+}
+
+/// Makes the folder `target` with what is in `tree`.
+pub(crate) fn plant(tree: &Tree, target: &Path, sharing: Sharing, left_out: &mut LeftOut) -> Result<(), String> {
+    let mut planter = Planter { sharing, copies: HashMap::new(), left_out };
+    rustix::fs::mkdir(target, Mode::RWXU).map_err(|e| format!("making {}: {e}", target.display()))?;
+    let root = open(CWD, target.as_os_str()).map_err(|e| format!("opening {}: {e}", target.display()))?;
+    planter.folder(&tree.root, &root, target)
+}
+
+struct Planter<'a> {
+    sharing: Sharing,
+    /// Where this tree has its copy of an inode.
+    copies: HashMap<*const Inode, PathBuf>,
+    left_out: &'a mut LeftOut,
+}
+
+fn open(parent: impl AsFd, name: &OsStr) -> std::io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    Ok(File::from(rustix::fs::openat(parent, name, flags, Mode::empty())?))
+}
+
+impl Planter<'_> {
+    fn folder(&mut self, folder: &Folder, handle: &File, path: &Path) -> Result<(), String> {
+        for (name, node) in &folder.names {
+            let name = OsStr::from_bytes(name);
+            let inside = path.join(name);
+            let told = |e: std::io::Error| format!("making {}: {e}", inside.display());
+            match node {
+                Node::Inode(inode) => self.inode(inode, handle, name, &inside).map_err(told)?,
+                Node::Folder(inner) => {
+                    rustix::fs::mkdirat(handle, name, Mode::RWXU).map_err(|e| told(e.into()))?;
+                    let inner_handle = open(handle, name).map_err(told)?;
+                    self.folder(inner, &inner_handle, &inside)?;
+                }
+            }
+        }
+        self.finish(folder, handle, path).map_err(|e| format!("finishing {}: {e}", path.display()))
+    }
+
+    fn inode(&mut self, inode: &Arc<Inode>, folder: &File, name: &OsStr, path: &Path) -> std::io::Result<()> {
+        let link =
+            |from: &Path| -> std::io::Result<()> { Ok(rustix::fs::linkat(CWD, from, folder, name, AtFlags::empty())?) };
+        if inode.content == Content::Missing {
+            return Ok(());
+        }
+        if self.sharing == Sharing::HardLinks || inode.content != Content::File {
+            return link(&inode.path);
+        }
+        if let Some(copy) = self.copies.get(&Arc::as_ptr(inode)) {
+            return link(copy);
+        }
+        duplicate(&inode.path, path, self.sharing == Sharing::Reflinks)?;
+        set_meta(path, &inode.meta, name.as_bytes(), self.left_out)?;
+        self.copies.insert(Arc::as_ptr(inode), path.to_owned());
+        Ok(())
+    }
+
+    /// Owner, attributes, mode and time, when nothing more comes into the folder.
+    fn finish(&mut self, folder: &Folder, handle: &File, path: &Path) -> std::io::Result<()> {
+        let meta = &folder.meta;
+        rustix::fs::fchown(handle, Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)))?;
+        for (key, value) in &meta.xattrs {
+            match handle.set_xattr(OsStr::from_bytes(key), value) {
+                Ok(()) => {}
+                Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => {
+                    self.left_out.note(&format!("attribute {}", shown(key)), path.as_os_str().as_bytes());
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        rustix::fs::fchmod(handle, Mode::from_raw_mode(meta.mode))?;
+        rustix::fs::futimens(handle, &times(meta.mtime))?;
+        Ok(())
+    }
+}

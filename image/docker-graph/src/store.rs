@@ -1,0 +1,319 @@
+//! Docker's data root on the `vfs` driver, as the engine itself lays it out: `image/vfs` with configurations, layers and
+//! names, `vfs/dir` with a tree for each layer.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+
+use crate::digest::Digest;
+use crate::error::Error;
+use crate::image::{Image, familiar, familiar_name};
+
+/// What our own folders in a data root begin with.
+const STAGING: &str = ".helix-docker-graph-";
+/// The largest file of the engine's that is read, in bytes.
+const MAX_FILE: u64 = 64 << 20;
+
+/// A data root that nobody else uses.
+#[derive(Debug)]
+pub(crate) struct Store {
+    root: PathBuf,
+    /// Holds the lock.
+    _lock: File,
+}
+
+/// Names of images: repository, then reference, then image id.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Repositories {
+    #[serde(rename = "Repositories", default)]
+    repositories: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// Where in a registry a layer is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Origin {
+    #[serde(rename = "Digest")]
+    digest: String,
+    #[serde(rename = "SourceRepository")]
+    repository: String,
+    #[serde(rename = "HMAC", default)]
+    hmac: String,
+}
+
+/// A layer that is ready to be moved to its place.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    pub(crate) chain_id: Digest,
+    /// The tree.
+    pub(crate) tree: PathBuf,
+    /// The folder with the engine's files about the layer.
+    pub(crate) about: PathBuf,
+}
+
+impl Store {
+    /// Opens the data root and makes its folders.
+    pub(crate) fn open(root: &Path) -> Result<Self, Error> {
+        make_folder(root, 0o710)?;
+        let root = root.canonicalize().map_err(Error::io("looking up", root))?;
+        let lock = File::open(&root).map_err(Error::io("opening", &root))?;
+        let busy = |reason: &str| Error::DataRoot { path: root.clone(), reason: reason.to_owned() };
+        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
+            .map_err(|_| busy("another docker-graph is at work in this data root; try again when it is done"))?;
+        // The engine holds its list of volumes as long as it runs.
+        if let Ok(volumes) = File::open(root.join("volumes/metadata.db"))
+            && rustix::fs::flock(&volumes, FlockOperation::NonBlockingLockShared).is_err()
+        {
+            return Err(busy(
+                "a Docker engine is running on this data root; stop it first (systemctl stop docker.socket docker)",
+            ));
+        }
+        let store = Self { root, _lock: lock };
+        for (folder, mode) in [
+            ("image", 0o700),
+            ("image/vfs", 0o700),
+            ("image/vfs/distribution", 0o700),
+            ("image/vfs/imagedb", 0o700),
+            ("image/vfs/imagedb/content", 0o700),
+            ("image/vfs/imagedb/content/sha256", 0o700),
+            ("image/vfs/imagedb/metadata", 0o700),
+            ("image/vfs/imagedb/metadata/sha256", 0o700),
+            ("image/vfs/layerdb", 0o700),
+            ("image/vfs/layerdb/sha256", 0o755),
+            ("vfs", 0o710),
+            ("vfs/dir", 0o710),
+        ] {
+            make_folder(&store.root.join(folder), mode)?;
+        }
+        store.clear_leftovers()?;
+        Ok(store)
+    }
+
+    /// What killed runs left.
+    fn clear_leftovers(&self) -> Result<(), Error> {
+        for entry in std::fs::read_dir(&self.root).map_err(Error::io("reading", &self.root))? {
+            let entry = entry.map_err(Error::io("reading", &self.root))?;
+            if entry.file_name().to_string_lossy().starts_with(STAGING) {
+                std::fs::remove_dir_all(entry.path()).map_err(Error::io("removing", &entry.path()))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A folder in the data root for what is not whole yet; it goes with its handle.
+    pub(crate) fn staging(&self) -> Result<tempfile::TempDir, Error> {
+        tempfile::Builder::new()
+            .prefix(STAGING)
+            .tempdir_in(&self.root)
+            .map_err(Error::io("making a folder in", &self.root))
+    }
+
+    fn layer_folder(&self, chain_id: &Digest) -> PathBuf {
+        chain_id.below(&self.root.join("image/vfs/layerdb"))
+    }
+
+    fn config_file(&self, id: &Digest) -> PathBuf {
+        id.below(&self.root.join("image/vfs/imagedb/content"))
+    }
+
+    fn tree_folder(&self, cache_id: &str) -> PathBuf {
+        self.root.join("vfs/dir").join(cache_id)
+    }
+
+    /// The tree of a layer, if the store has it, whoever made it.
+    pub(crate) fn tree(&self, chain_id: &Digest) -> Option<PathBuf> {
+        let folder = self.layer_folder(chain_id);
+        let cache_id = std::fs::read_to_string(folder.join("cache-id")).ok()?;
+        let cache_id = cache_id.trim();
+        let plain = !cache_id.is_empty() && cache_id.bytes().all(|b| b.is_ascii_alphanumeric());
+        let tree = self.tree_folder(cache_id);
+        (plain && folder.join("diff").exists() && tree.is_dir()).then_some(tree)
+    }
+
+    /// Whether image, layers and names are all there already.
+    pub(crate) fn has(&self, image: &Image) -> Result<bool, Error> {
+        let known = self.repositories()?;
+        let named = image.names.iter().all(|name| {
+            let there = known.repositories.get(&familiar_name(name));
+            familiar(name).iter().all(|f| there.and_then(|r| r.get(f)) == Some(&image.id.to_string()))
+        });
+        let whole = std::fs::read(self.config_file(&image.id)).is_ok_and(|config| config == image.config);
+        Ok(named && whole && image.chain().iter().all(|chain_id| self.tree(chain_id).is_some()))
+    }
+
+    fn repositories_file(&self) -> PathBuf {
+        self.root.join("image/vfs/repositories.json")
+    }
+
+    fn repositories(&self) -> Result<Repositories, Error> {
+        let file = self.repositories_file();
+        let text = match read_bounded(&file) {
+            Ok(text) => text,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Repositories::default()),
+            Err(e) => return Err(Error::io("reading", &file)(e)),
+        };
+        serde_json::from_slice(&text)
+            .map_err(|e| Error::DataRoot { path: file, reason: format!("cannot be read: {e}") })
+    }
+
+    /// Puts layers and images into their places: first what nothing refers to yet, the names last. After an error
+    /// everything is as it was before.
+    pub(crate) fn commit(&self, layers: &[Staged], images: &[Image]) -> Result<(), Error> {
+        let mut undo = Undo(Vec::new());
+        for layer in layers {
+            let cache_id = cache_id(&layer.chain_id);
+            let tree = self.tree_folder(&cache_id);
+            // A run that was killed between the two moves leaves a tree that nothing knows of.
+            remove_if_there(&tree)?;
+            self.place(&layer.tree, &tree, &mut undo)?;
+            let about = self.layer_folder(&layer.chain_id);
+            remove_if_there(&about)?;
+            self.place(&layer.about, &about, &mut undo)?;
+        }
+        for image in images {
+            let file = self.config_file(&image.id);
+            if !file.exists() {
+                write_whole(&file, &image.config, 0o600)?;
+                undo.0.push(file);
+            }
+            self.note_origins(image, &mut undo)?;
+        }
+        let mut names = self.repositories()?;
+        let before = names.clone();
+        for image in images {
+            for name in &image.names {
+                let list = names.repositories.entry(familiar_name(name)).or_default();
+                for familiar in familiar(name) {
+                    list.insert(familiar, image.id.to_string());
+                }
+            }
+        }
+        let file = self.repositories_file();
+        if names != before || !file.exists() {
+            write_whole(&file, &serde_json::to_vec(&names).expect("names are plain data"), 0o600)?;
+        }
+        undo.0.clear();
+        Ok(())
+    }
+
+    fn place(&self, from: &Path, to: &Path, undo: &mut Undo) -> Result<(), Error> {
+        std::fs::rename(from, to).map_err(Error::io("moving a layer to", to))?;
+        undo.0.push(to.to_owned());
+        Ok(())
+    }
+
+    /// Where the layers of a pulled image are in its registry: a later push does not upload them again.
+    fn note_origins(&self, image: &Image, undo: &mut Undo) -> Result<(), Error> {
+        let Some(from) = &image.pulled_from else { return Ok(()) };
+        let repository = format!("{}/{}", from.registry(), from.repository());
+        let folder = self.root.join("image/vfs/distribution");
+        for layer in &image.layers {
+            let Some(digest) = &layer.blob.digest else { continue };
+            let by_digest = digest.below(&folder.join("diffid-by-digest"));
+            let by_diff_id = layer.diff_id.below(&folder.join("v2metadata-by-diffid"));
+            for file in [&by_digest, &by_diff_id] {
+                let parent = file.parent().expect("a file lies in a folder");
+                make_folder(parent.parent().expect("below distribution"), 0o755)?;
+                make_folder(parent, 0o755)?;
+            }
+            if !by_digest.exists() {
+                write_whole(&by_digest, layer.diff_id.to_string().as_bytes(), 0o644)?;
+                undo.0.push(by_digest);
+            }
+            let known = read_bounded(&by_diff_id).unwrap_or_default();
+            let mut origins: Vec<Origin> = serde_json::from_slice(&known).unwrap_or_default();
+            let origin = Origin { digest: digest.to_string(), repository: repository.clone(), hmac: String::new() };
+            if !origins.contains(&origin) {
+                let fresh = origins.is_empty();
+                origins.push(origin);
+                write_whole(&by_diff_id, &serde_json::to_vec(&origins).expect("origins are plain data"), 0o644)?;
+                if fresh {
+                    undo.0.push(by_diff_id);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the disk has everything.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        let root = File::open(&self.root).map_err(Error::io("opening", &self.root))?;
+        rustix::fs::syncfs(&root).map_err(Error::os("flushing", &self.root))
+    }
+}
+
+/// The name of a layer's tree. The engine draws it at random; here the same layer has the same, for reproducible disks.
+pub(crate) fn cache_id(chain_id: &Digest) -> String {
+    Digest::of(format!("helix-docker-graph {chain_id}").as_bytes()).hex().to_owned()
+}
+
+/// Writes the engine's files about a layer but for the description of its stream.
+pub(crate) fn write_about(
+    folder: &Path,
+    chain_id: &Digest,
+    diff_id: &Digest,
+    parent: Option<&Digest>,
+    size: u64,
+) -> Result<(), Error> {
+    let write = |name: &str, text: String| {
+        let file = folder.join(name);
+        std::fs::write(&file, text).map_err(Error::io("writing", &file))
+    };
+    write("diff", diff_id.to_string())?;
+    write("size", size.to_string())?;
+    write("cache-id", cache_id(chain_id))?;
+    parent.map_or(Ok(()), |parent| write("parent", parent.to_string()))
+}
+
+/// Removes what was put into its place, unless it is emptied.
+struct Undo(Vec<PathBuf>);
+
+impl Drop for Undo {
+    fn drop(&mut self) {
+        for path in self.0.iter().rev() {
+            if let Err(e) = remove_if_there(path) {
+                tracing::warn!("{e}");
+            }
+        }
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<(), Error> {
+    let result = match path.symlink_metadata() {
+        Ok(stat) if stat.is_dir() => std::fs::remove_dir_all(path),
+        Ok(_) => std::fs::remove_file(path),
+        Err(_) => Ok(()),
+    };
+    result.map_err(Error::io("removing", path))
+}
+
+fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {
+    match std::fs::DirBuilder::new().mode(mode).create(path) {
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        other => other.map_err(Error::io("making", path)),
+    }
+}
+
+fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut text = Vec::new();
+    File::open(path)?.take(MAX_FILE).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Writes aside and renames.
+fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let aside = path.with_extension("helix-partial");
+    let write = || -> std::io::Result<()> {
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&aside)?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        std::fs::rename(&aside, path)
+    };
+    write().map_err(Error::io("writing", path))
+}

@@ -1,0 +1,455 @@
+//! The tree of an image after each of its layers, in memory: names, folders and what they refer to.
+//!
+//! All paths of layers are looked up here and nowhere else, as a process inside the tree would look them up, so that no
+//! symbolic link of an image can lead out of it. Trees share what is the same in them.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::inode::{Content, Inode, meta_of};
+use crate::layer::{Change, What, clean};
+use crate::tar_stream::{Meta, Time, shown};
+
+const WHITEOUT: &[u8] = b".wh.";
+const OPAQUE: &[u8] = b".wh..wh..opq";
+/// Names of AUFS's own at the root, which are no whiteouts.
+const AUFS: &[u8] = b".wh..wh.";
+/// The most symbolic links in one path; the system's limit is 40.
+const MAX_LINKS: usize = 40;
+
+type Name = Box<[u8]>;
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Folder {
+    pub(crate) meta: Meta,
+    pub(crate) names: BTreeMap<Name, Node>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Node {
+    Folder(Arc<Folder>),
+    Inode(Arc<Inode>),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Tree {
+    pub(crate) root: Arc<Folder>,
+}
+
+/// Makes an inode like another one but for owner, mode, time and attributes.
+pub(crate) type Remake<'a> = &'a mut dyn FnMut(&Inode, &Meta) -> Result<Arc<Inode>, String>;
+
+impl Tree {
+    /// An empty tree. Its root belongs to the engine: 755, root's, and of the given time.
+    pub(crate) fn new(time: Time) -> Self {
+        let meta = Meta { mode: 0o755, mtime: time, ..Meta::default() };
+        Self { root: Arc::new(Folder { meta, names: BTreeMap::new() }) }
+    }
+
+    /// The tree of a layer that is there.
+    pub(crate) fn read(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { root: Arc::new(read_folder(path, &mut HashMap::new())?) })
+    }
+
+    /// Applies a layer's changes in their order.
+    pub(crate) fn apply(&mut self, changes: &[Change], remake: Remake<'_>) -> Result<(), String> {
+        let mut layer = Layer { tree: self, written: HashSet::new() };
+        for change in changes {
+            layer.apply(change, remake).map_err(|why| format!("{}: {why}", shown(&change.name)))?;
+        }
+        Ok(())
+    }
+
+    /// The file that the system would open for `name` below the tree's folder, if no absolute link is on the way: such a
+    /// link leads out of the folder for somebody who is not inside the tree.
+    pub(crate) fn opened(&self, name: &[u8]) -> Option<&Arc<Inode>> {
+        let mut todo: VecDeque<Name> = parts(name).map(Name::from).collect();
+        let mut real: Vec<Name> = Vec::new();
+        let mut links = 0;
+        while let Some(part) = todo.pop_front() {
+            if &*part == b".." {
+                real.pop()?;
+                continue;
+            }
+            match self.folder(&real)?.names.get(&part)? {
+                Node::Folder(_) => real.push(part),
+                Node::Inode(inode) => match &inode.content {
+                    Content::Symlink(target) => {
+                        links += 1;
+                        if target.starts_with(b"/") || links > MAX_LINKS {
+                            return None;
+                        }
+                        for part in parts(target).rev() {
+                            todo.push_front(Name::from(part));
+                        }
+                    }
+                    _ if todo.is_empty() => return Some(inode),
+                    _ => return None,
+                },
+            }
+        }
+        None
+    }
+
+    fn folder(&self, path: &[Name]) -> Option<&Folder> {
+        let mut folder = &*self.root;
+        for name in path {
+            match folder.names.get(name)? {
+                Node::Folder(inner) => folder = inner,
+                Node::Inode(_) => return None,
+            }
+        }
+        Some(folder)
+    }
+
+    /// The folder at a path that was resolved; missing ones are made like the engine makes them.
+    fn folder_mut(&mut self, path: &[Name], time: Time) -> &mut Folder {
+        let mut folder = Arc::make_mut(&mut self.root);
+        for name in path {
+            let implied = || {
+                let meta = Meta { mode: 0o755, mtime: time, ..Meta::default() };
+                Node::Folder(Arc::new(Folder { meta, names: BTreeMap::new() }))
+            };
+            let node = folder.names.entry(name.clone()).or_insert_with(implied);
+            let Node::Folder(inner) = node else { unreachable!("a resolved path has folders only") };
+            folder = Arc::make_mut(inner);
+        }
+        folder
+    }
+
+    /// Where the folder `path` really is. Its end may be missing.
+    fn resolve(&self, path: &[u8]) -> Result<Vec<Name>, String> {
+        let mut todo: VecDeque<Name> = parts(path).map(Name::from).collect();
+        let mut real: Vec<Name> = Vec::new();
+        let mut links = 0;
+        while let Some(part) = todo.pop_front() {
+            if &*part == b".." {
+                real.pop().ok_or("a symbolic link leads out of the image; nothing like that is unpacked")?;
+                continue;
+            }
+            match self.folder(&real).and_then(|folder| folder.names.get(&part)) {
+                None | Some(Node::Folder(_)) => real.push(part),
+                Some(Node::Inode(inode)) => {
+                    let Content::Symlink(target) = &inode.content else {
+                        return Err(format!("{} is no folder", shown(&join(&real, &part))));
+                    };
+                    links += 1;
+                    if links > MAX_LINKS {
+                        return Err("too many symbolic links".to_owned());
+                    }
+                    if target.starts_with(b"/") {
+                        real.clear();
+                    }
+                    for part in parts(target).rev() {
+                        todo.push_front(Name::from(part));
+                    }
+                }
+            }
+        }
+        Ok(real)
+    }
+
+    /// Puts `new` in all places of `old`.
+    fn replace(&mut self, old: &Arc<Inode>, new: &Arc<Inode>) {
+        fn holds(folder: &Folder, old: &Arc<Inode>) -> bool {
+            folder.names.values().any(|node| match node {
+                Node::Folder(inner) => holds(inner, old),
+                Node::Inode(inode) => Arc::ptr_eq(inode, old),
+            })
+        }
+        fn walk(folder: &mut Arc<Folder>, old: &Arc<Inode>, new: &Arc<Inode>) {
+            // What does not hold it stays shared with other trees.
+            if !holds(folder, old) {
+                return;
+            }
+            for node in Arc::make_mut(folder).names.values_mut() {
+                match node {
+                    Node::Folder(inner) => walk(inner, old, new),
+                    Node::Inode(inode) if Arc::ptr_eq(inode, old) => *inode = new.clone(),
+                    Node::Inode(_) => {}
+                }
+            }
+        }
+        walk(&mut self.root, old, new);
+    }
+}
+
+/// A layer that is being applied.
+struct Layer<'a> {
+    tree: &'a mut Tree,
+    /// The real paths that this layer has written: an opaque folder keeps them.
+    written: HashSet<Vec<u8>>,
+}
+
+impl Layer<'_> {
+    fn apply(&mut self, change: &Change, remake: Remake<'_>) -> Result<(), String> {
+        let (parent, base) = split(&change.name);
+        if parent.is_empty() && base.starts_with(AUFS) && base != OPAQUE {
+            return Ok(());
+        }
+        let time = match &change.what {
+            What::Folder(meta) | What::Link { meta, .. } => meta.mtime,
+            What::Inode(inode) => inode.meta.mtime,
+        };
+        let parent = self.tree.resolve(parent)?;
+        let path = join(&parent, base);
+        let folder = self.tree.folder_mut(&parent, time);
+        if base == OPAQUE {
+            let prefix = join(&parent, b"");
+            hide(folder, &prefix, &self.written);
+            return Ok(());
+        }
+        if let Some(hidden) = base.strip_prefix(WHITEOUT) {
+            if matches!(hidden, b"" | b"." | b"..") {
+                return Err("is a whiteout of no file".to_owned());
+            }
+            folder.names.remove(hidden);
+            return Ok(());
+        }
+        match &change.what {
+            What::Folder(meta) => match folder.names.get_mut(base) {
+                Some(Node::Folder(there)) => {
+                    let there = &mut Arc::make_mut(there).meta;
+                    let xattrs = merged(&there.xattrs, &meta.xattrs);
+                    *there = Meta { xattrs, ..meta.clone() };
+                }
+                _ => {
+                    let new = Folder { meta: meta.clone(), names: BTreeMap::new() };
+                    folder.names.insert(base.into(), Node::Folder(Arc::new(new)));
+                }
+            },
+            What::Inode(inode) => {
+                folder.names.insert(base.into(), Node::Inode(inode.clone()));
+            }
+            What::Link { to, meta } => self.link(&parent, base, to, meta, remake)?,
+        }
+        self.written.insert(path);
+        Ok(())
+    }
+
+    fn link(&mut self, parent: &[Name], base: &[u8], to: &[u8], meta: &Meta, remake: Remake<'_>) -> Result<(), String> {
+        let missing = || format!("is a hard link to {}, which is not there", shown(to));
+        let (to_parent, to_base) = split(to);
+        let to_parent = self.tree.resolve(to_parent)?;
+        // What has the new name goes first, as in the engine.
+        self.tree.folder_mut(parent, meta.mtime).names.remove(base);
+        let target = self.tree.folder(&to_parent).and_then(|f| f.names.get(to_base)).ok_or_else(missing)?;
+        let Node::Inode(target) = target else {
+            return Err(format!("is a hard link to {}, which is a folder", shown(to)));
+        };
+        let mut inode = target.clone();
+        if differs(&inode, meta) {
+            // The link's own header changes the file under all its names, but not in the layers below.
+            let new = remake(&inode, meta)?;
+            self.tree.replace(&inode, &new);
+            inode = new;
+        }
+        self.tree.folder_mut(parent, meta.mtime).names.insert(base.into(), Node::Inode(inode));
+        Ok(())
+    }
+}
+
+/// Whether a hard link's header says something else than its file has. Mode and time of a symbolic link are not taken
+/// from it.
+fn differs(inode: &Inode, meta: &Meta) -> bool {
+    let have = &inode.meta;
+    let same_owner = (have.uid, have.gid) == (meta.uid, meta.gid);
+    let same_rest = (have.mode, have.mtime) == (meta.mode, meta.mtime)
+        && meta.xattrs.iter().all(|attribute| have.xattrs.contains(attribute));
+    match inode.content {
+        Content::Missing => false,
+        Content::Symlink(_) => !same_owner,
+        Content::File | Content::Special => !(same_owner && same_rest),
+    }
+}
+
+/// Attributes with others set over them.
+pub(crate) fn merged(old: &[(Vec<u8>, Vec<u8>)], new: &[(Vec<u8>, Vec<u8>)]) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let all: BTreeMap<_, _> = old.iter().chain(new).cloned().collect();
+    all.into_iter().collect()
+}
+
+/// Removes what is in `folder` and was not written by this layer.
+fn hide(folder: &mut Folder, prefix: &[u8], written: &HashSet<Vec<u8>>) {
+    folder.names.retain(|name, node| {
+        let mut path = prefix.to_vec();
+        path.extend_from_slice(name);
+        if !written.contains(&path) {
+            return false;
+        }
+        if let Node::Folder(inner) = node {
+            path.push(b'/');
+            hide(Arc::make_mut(inner), &path, written);
+        }
+        true
+    });
+}
+
+fn parts(path: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
+    path.split(|b| *b == b'/').filter(|part| !part.is_empty() && *part != b".")
+}
+
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|b| *b == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (b"", path),
+    }
+}
+
+/// `a/b/base`; with an empty base, the prefix of what is in `a/b`.
+fn join(folders: &[Name], base: &[u8]) -> Vec<u8> {
+    let mut path = Vec::new();
+    for folder in folders {
+        path.extend_from_slice(folder);
+        path.push(b'/');
+    }
+    path.extend_from_slice(base);
+    path
+}
+
+fn read_folder(path: &Path, links: &mut HashMap<(u64, u64), Arc<Inode>>) -> std::io::Result<Folder> {
+    let mut meta = meta_of(&path.symlink_metadata()?);
+    for key in xattr::list(path)? {
+        if let Some(value) = xattr::get(path, &key)? {
+            meta.xattrs.push((key.into_vec(), value));
+        }
+    }
+    meta.xattrs.sort();
+    let mut names = BTreeMap::new();
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let stat = entry.metadata()?;
+        let path = entry.path();
+        let node = if stat.is_dir() {
+            Node::Folder(Arc::new(read_folder(&path, links)?))
+        } else if let Some(inode) = links.get(&(stat.dev(), stat.ino())) {
+            Node::Inode(inode.clone())
+        } else {
+            let content = if stat.is_symlink() {
+                Content::Symlink(std::fs::read_link(&path)?.into_os_string().into_vec())
+            } else if stat.is_file() {
+                Content::File
+            } else {
+                Content::Special
+            };
+            let inode = Arc::new(Inode { path, content, meta: meta_of(&stat) });
+            if stat.nlink() > 1 {
+                links.insert((stat.dev(), stat.ino()), inode.clone());
+            }
+            Node::Inode(inode)
+        };
+        names.insert(entry.file_name().as_bytes().into(), node);
+    }
+    Ok(Folder { meta, names })
+}
+
+/// Whether a name of a layer, cleaned, is the file that an engine would open for it.
+pub(crate) fn finds(tree: &Tree, name: &[u8], inode: &Arc<Inode>) -> bool {
+    clean(name).is_some_and(|name| tree.opened(&name).is_some_and(|found| Arc::ptr_eq(found, inode)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inode(name: &str, content: Content) -> Arc<Inode> {
+        Arc::new(Inode { path: name.into(), content, meta: Meta { mode: 0o644, ..Meta::default() } })
+    }
+
+    fn file(name: &str) -> Change {
+        Change { name: name.as_bytes().into(), what: What::Inode(inode(name, Content::File)) }
+    }
+
+    fn folder(name: &str) -> Change {
+        Change { name: name.as_bytes().into(), what: What::Folder(Meta { mode: 0o700, ..Meta::default() }) }
+    }
+
+    fn symlink(name: &str, to: &str) -> Change {
+        Change { name: name.as_bytes().into(), what: What::Inode(inode(name, Content::Symlink(to.into()))) }
+    }
+
+    fn link(name: &str, to: &str, mode: u32) -> Change {
+        let meta = Meta { mode, ..Meta::default() };
+        Change { name: name.as_bytes().into(), what: What::Link { to: to.as_bytes().into(), meta } }
+    }
+
+    fn remake(old: &Inode, meta: &Meta) -> Result<Arc<Inode>, String> {
+        Ok(Arc::new(Inode { path: old.path.join("remade"), content: old.content.clone(), meta: meta.clone() }))
+    }
+
+    fn list(tree: &Tree) -> Vec<String> {
+        fn walk(folder: &Folder, prefix: &str, out: &mut Vec<String>) {
+            for (name, node) in &folder.names {
+                let path = format!("{prefix}{}", String::from_utf8_lossy(name));
+                match node {
+                    Node::Folder(inner) => {
+                        out.push(format!("{path}/"));
+                        walk(inner, &format!("{path}/"), out);
+                    }
+                    Node::Inode(inode) => out.push(format!("{path}={}", inode.path.display())),
+                }
+            }
+        }
+        let mut out = Vec::new();
+        walk(&tree.root, "", &mut out);
+        out
+    }
+
+    fn applied(layers: &[&[Change]]) -> Result<Tree, String> {
+        let mut tree = Tree::new(Time::default());
+        for layer in layers {
+            tree.apply(layer, &mut remake)?;
+        }
+        Ok(tree)
+    }
+
+    #[test]
+    fn whiteouts_hide_what_is_below_and_opaque_folders_keep_what_is_new() {
+        let base = [folder("d"), file("d/a"), file("d/b"), folder("d/s"), file("d/s/x"), file("c")];
+        let top = [file("d/new"), file("d/.wh..wh..opq"), file(".wh.c"), file("d/after")];
+        assert_eq!(list(&applied(&[&base, &top]).unwrap()), ["d/", "d/after=d/after", "d/new=d/new"]);
+        let one = [file("d/.wh.s")];
+        assert_eq!(list(&applied(&[&base, &one]).unwrap()), ["c=c", "d/", "d/a=d/a", "d/b=d/b"]);
+        for bad in [".wh.", "d/.wh..", "d/.wh..."] {
+            assert!(applied(&[&base, &[file(bad)]]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn files_and_folders_replace_each_other() {
+        let tree = applied(&[&[folder("a"), file("a/x"), file("b")], &[file("a"), folder("b"), file("b/y")]]).unwrap();
+        assert_eq!(list(&tree), ["a=a", "b/", "b/y=b/y"]);
+        assert!(applied(&[&[file("a"), file("a/x")]]).unwrap_err().contains("a is no folder"));
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_tree_only() {
+        let base = [folder("usr"), folder("usr/lib"), symlink("lib", "usr/lib"), symlink("abs", "/usr/lib")];
+        let tree = applied(&[&base, &[file("lib/x"), file("abs/y")]]).unwrap();
+        assert!(
+            list(&tree).contains(&"usr/lib/x=lib/x".to_owned()) && list(&tree).contains(&"usr/lib/y=abs/y".to_owned())
+        );
+        // The engine would find the first content by its name; an absolute link leads it out of the layer's folder.
+        assert!(
+            tree.opened(b"lib/x").is_some() && tree.opened(b"abs/y").is_none() && tree.opened(b"usr/lib/y").is_some()
+        );
+        let out = [symlink("out", "../.."), file("out/x")];
+        assert!(applied(&[&out]).unwrap_err().contains("leads out of the image"));
+        assert!(applied(&[&[symlink("l", "l"), file("l/x")]]).unwrap_err().contains("too many"));
+    }
+
+    #[test]
+    fn a_hard_link_changes_its_file_in_this_layer_only() {
+        let base = applied(&[&[file("a"), file("other")]]).unwrap();
+        let mut top = base.clone();
+        top.apply(&[link("b", "a", 0o644)], &mut remake).unwrap();
+        assert_eq!(list(&top), ["a=a", "b=a", "other=other"]);
+        top.apply(&[link("c", "a", 0o600)], &mut remake).unwrap();
+        assert_eq!(list(&top), ["a=a/remade", "b=a/remade", "c=a/remade", "other=other"]);
+        assert_eq!(list(&base), ["a=a", "other=other"]);
+        assert!(top.apply(&[link("d", "nothing", 0)], &mut remake).is_err());
+    }
+}

@@ -1,0 +1,290 @@
+//! Layers and images made member by member, as archives of `docker save` and as OCI layouts.
+#![allow(dead_code, reason = "the system tests use this module too, and each uses a part of it")]
+
+use std::io::Write;
+use std::path::Path;
+
+use helix_docker_graph::Digest;
+use serde_json::{Value, json};
+use tar::{EntryType, Header};
+
+/// The time that members have unless they say another.
+pub(crate) const TIME: (u64, u32) = (1_700_000_000, 123_456_789);
+
+/// A member of a layer.
+#[derive(Debug, Clone)]
+pub(crate) struct Item {
+    name: Vec<u8>,
+    kind: EntryType,
+    content: Vec<u8>,
+    link: Vec<u8>,
+    mode: u32,
+    owner: (u64, u64),
+    time: (u64, u32),
+    xattrs: Vec<(String, Vec<u8>)>,
+    device: Option<(u32, u32)>,
+}
+
+impl Item {
+    pub(crate) fn new(name: impl AsRef<[u8]>, kind: EntryType) -> Self {
+        // Tests also run as an ordinary user, who owns nothing else.
+        let owner = (rustix::process::geteuid().as_raw().into(), rustix::process::getegid().as_raw().into());
+        let (content, link, xattrs) = (Vec::new(), Vec::new(), Vec::new());
+        let mode = if kind.is_dir() { 0o755 } else { 0o644 };
+        Self { name: name.as_ref().to_vec(), kind, content, link, mode, owner, time: TIME, xattrs, device: None }
+    }
+
+    pub(crate) fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    pub(crate) fn owner(mut self, uid: u64, gid: u64) -> Self {
+        self.owner = (uid, gid);
+        self
+    }
+
+    pub(crate) fn time(mut self, seconds: u64, nanoseconds: u32) -> Self {
+        self.time = (seconds, nanoseconds);
+        self
+    }
+
+    pub(crate) fn xattr(mut self, name: &str, value: &[u8]) -> Self {
+        self.xattrs.push((name.to_owned(), value.to_vec()));
+        self
+    }
+}
+
+pub(crate) fn file(name: impl AsRef<[u8]>, content: impl AsRef<[u8]>) -> Item {
+    Item { content: content.as_ref().to_vec(), ..Item::new(name, EntryType::Regular) }
+}
+
+pub(crate) fn folder(name: &str) -> Item {
+    Item::new(format!("{name}/"), EntryType::Directory)
+}
+
+pub(crate) fn symlink(name: &str, to: &str) -> Item {
+    Item { link: to.into(), ..Item::new(name, EntryType::Symlink) }.mode(0o777)
+}
+
+pub(crate) fn hard_link(name: &str, to: &str) -> Item {
+    Item { link: to.into(), ..Item::new(name, EntryType::Link) }
+}
+
+pub(crate) fn device(name: &str, major: u32, minor: u32) -> Item {
+    Item { device: Some((major, minor)), ..Item::new(name, EntryType::Char) }
+}
+
+pub(crate) fn fifo(name: &str) -> Item {
+    Item::new(name, EntryType::Fifo)
+}
+
+/// How long names and fractions of seconds are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Pax,
+    Gnu,
+}
+
+/// The tar stream of a layer.
+pub(crate) fn layer(format: Format, items: &[Item]) -> Vec<u8> {
+    let mut stream = Vec::new();
+    for item in items {
+        member(&mut stream, format, item);
+    }
+    stream.extend_from_slice(&[0; 1024]);
+    stream
+}
+
+fn member(stream: &mut Vec<u8>, format: Format, item: &Item) {
+    let mut header = if format == Format::Pax { Header::new_ustar() } else { Header::new_gnu() };
+    header.set_entry_type(item.kind);
+    header.set_mode(item.mode);
+    header.set_mtime(item.time.0);
+    header.set_size(item.content.len() as u64);
+    if let Some((major, minor)) = item.device {
+        header.set_device_major(major).expect("a device");
+        header.set_device_minor(minor).expect("a device");
+    }
+    let mut records: Vec<(String, Vec<u8>)> =
+        item.xattrs.iter().map(|(k, v)| (format!("SCHILY.xattr.{k}"), v.clone())).collect();
+    // What does not fit is written as Go and Python do: a record, or the GNU way.
+    let big = |n: u64| format == Format::Pax && n > 0o7_777_777;
+    header.set_uid(if big(item.owner.0) { 0 } else { item.owner.0 });
+    header.set_gid(if big(item.owner.1) { 0 } else { item.owner.1 });
+    if format == Format::Pax {
+        if item.time.1 > 0 {
+            records.push(("mtime".into(), format!("{}.{:09}", item.time.0, item.time.1).into_bytes()));
+        }
+        for (key, id) in [("uid", item.owner.0), ("gid", item.owner.1)] {
+            if big(id) {
+                records.push((key.into(), id.to_string().into_bytes()));
+            }
+        }
+    }
+    for (text, limit, key, kind) in
+        [(&item.name, 100, "path", EntryType::GNULongName), (&item.link, 100, "linkpath", EntryType::GNULongLink)]
+    {
+        if text.len() > limit {
+            match format {
+                Format::Pax => records.push((key.into(), text.clone())),
+                Format::Gnu => extension(stream, kind, &[text.as_slice(), b"\0"].concat()),
+            }
+        }
+        let field = if key == "path" { &mut header.as_old_mut().name } else { &mut header.as_old_mut().linkname };
+        let length = text.len().min(limit);
+        field[..length].copy_from_slice(&text[..length]);
+    }
+    if !records.is_empty() {
+        let body: Vec<u8> = records.iter().flat_map(|(key, value)| record(key, value)).collect();
+        extension(stream, EntryType::XHeader, &body);
+    }
+    header.set_cksum();
+    stream.extend_from_slice(header.as_bytes());
+    padded(stream, &item.content);
+}
+
+/// `length key=value`, where the length counts its own digits.
+fn record(key: &str, value: &[u8]) -> Vec<u8> {
+    let rest = 1 + key.len() + 1 + value.len() + 1;
+    let length = (1..).map(|digits| rest + digits).find(|n| n.to_string().len() == n - rest).expect("a length");
+    [format!("{length} {key}=").as_bytes(), value, b"\n"].concat()
+}
+
+fn extension(stream: &mut Vec<u8>, kind: EntryType, body: &[u8]) {
+    let mut header = if kind == EntryType::XHeader { Header::new_ustar() } else { Header::new_gnu() };
+    header.as_old_mut().name[..9].copy_from_slice(b"extension");
+    header.set_entry_type(kind);
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(body.len() as u64);
+    header.set_cksum();
+    stream.extend_from_slice(header.as_bytes());
+    padded(stream, body);
+}
+
+fn padded(stream: &mut Vec<u8>, body: &[u8]) {
+    stream.extend_from_slice(body);
+    stream.resize(stream.len().next_multiple_of(512), 0);
+}
+
+/// An image of layers that are plain tar streams.
+#[derive(Debug, Clone)]
+pub(crate) struct Crafted {
+    pub(crate) config: Vec<u8>,
+    pub(crate) layers: Vec<Vec<u8>>,
+    pub(crate) name: String,
+}
+
+impl Crafted {
+    pub(crate) fn new(name: &str, layers: Vec<Vec<u8>>) -> Self {
+        Self::with(name, layers, |_| ())
+    }
+
+    /// An image whose configuration is changed before it is written.
+    pub(crate) fn with(name: &str, layers: Vec<Vec<u8>>, change: impl FnOnce(&mut Value)) -> Self {
+        let architecture = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+        let diff_ids: Vec<String> = layers.iter().map(|layer| Digest::of(layer).to_string()).collect();
+        let created = "2023-11-14T22:13:20Z";
+        let history: Vec<Value> =
+            (0..layers.len()).map(|n| json!({ "created": created, "created_by": format!("layer {n}") })).collect();
+        let mut config = json!({
+            "architecture": architecture, "os": "linux", "created": created,
+            "config": { "Cmd": ["/bin/sh"], "Env": ["PATH=/bin"] },
+            "rootfs": { "type": "layers", "diff_ids": diff_ids }, "history": history,
+        });
+        change(&mut config);
+        Self { config: config.to_string().into_bytes(), layers, name: name.to_owned() }
+    }
+
+    pub(crate) fn id(&self) -> Digest {
+        Digest::of(&self.config)
+    }
+
+    pub(crate) fn diff_ids(&self) -> Vec<Digest> {
+        self.layers.iter().map(|layer| Digest::of(layer)).collect()
+    }
+}
+
+/// What `docker save` of an old engine writes.
+pub(crate) fn saved(images: &[Crafted]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut add = |name: &str, bytes: &[u8]| {
+        let mut header = Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, bytes).expect("an archive in memory");
+    };
+    let mut manifest = Vec::new();
+    for (n, image) in images.iter().enumerate() {
+        let config = format!("{}.json", image.id().hex());
+        add(&config, &image.config);
+        let names: Vec<String> = (0..image.layers.len()).map(|at| format!("{n}-{at}/layer.tar")).collect();
+        for (name, layer) in names.iter().zip(&image.layers) {
+            add(name, layer);
+        }
+        let tags: Vec<&str> = Some(image.name.as_str()).filter(|name| !name.is_empty()).into_iter().collect();
+        manifest.push(json!({ "Config": config, "RepoTags": tags, "Layers": names }));
+    }
+    add("manifest.json", json!(manifest).to_string().as_bytes());
+    builder.into_inner().expect("an archive in memory")
+}
+
+/// How the layers of a layout are packed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+/// Writes an OCI layout; returns the digests of its layers' blobs.
+pub(crate) fn layout(folder: &Path, image: &Crafted, packing: Packing) -> Vec<Digest> {
+    let blobs = folder.join("blobs/sha256");
+    std::fs::create_dir_all(&blobs).expect("folders of a layout");
+    let put = |bytes: &[u8]| {
+        let digest = Digest::of(bytes);
+        std::fs::write(blobs.join(digest.hex()), bytes).expect("a blob");
+        (digest, bytes.len())
+    };
+    let mut digests = Vec::new();
+    let layers: Vec<Value> = image
+        .layers
+        .iter()
+        .map(|layer| {
+            let (kind, bytes) = match packing {
+                Packing::Plain => ("", layer.clone()),
+                Packing::Gzip => {
+                    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                    packer.write_all(layer).expect("memory");
+                    ("+gzip", packer.finish().expect("memory"))
+                }
+                Packing::Zstd => ("+zstd", zstd::encode_all(&layer[..], 1).expect("memory")),
+            };
+            let (digest, size) = put(&bytes);
+            digests.push(digest.clone());
+            let kind = format!("application/vnd.oci.image.layer.v1.tar{kind}");
+            json!({ "mediaType": kind, "digest": digest.to_string(), "size": size })
+        })
+        .collect();
+    let (config, size) = put(&image.config);
+    let config = json!({
+        "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config.to_string(), "size": size,
+    });
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": layers,
+    });
+    let (manifest, size) = put(manifest.to_string().as_bytes());
+    let index = json!({
+        "schemaVersion": 2,
+        "manifests": [{
+            "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": manifest.to_string(), "size": size,
+            "annotations": { "org.opencontainers.image.ref.name": image.name },
+        }],
+    });
+    std::fs::write(folder.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("a layout");
+    std::fs::write(folder.join("index.json"), index.to_string()).expect("a layout");
+    digests
+}

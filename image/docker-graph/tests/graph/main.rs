@@ -1,0 +1,6 @@
+//! Data roots made from crafted images, without an engine.
+
+mod bad;
+mod common;
+mod craft;
+mod good;
