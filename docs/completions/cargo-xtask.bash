@@ -713,7 +713,7 @@ _cargo__xtask() {
             fi
             case "${prev}" in
                 --only)
-                    COMPREPLY=($(compgen -W "lint generated unit deny fuzz image machine faults ubuntu kill twice" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "lint generated unit deny fuzz image machine docker faults ubuntu kill twice" -- "${cur}"))
                     return 0
                     ;;
                 --kills)

@@ -316,6 +316,8 @@ pub(crate) enum TestPart {
     Image,
     /// The machine runner, with a real QEMU
     Machine,
+    /// Data roots of `docker-graph`, with real engines of three ages; needs root
+    Docker,
     /// Faults, locks and interruptions, with archives made by the test
     Faults,
     /// The Ubuntu recipes, with an archive of Ubuntu's shape made by the test

@@ -210,6 +210,8 @@ impl<R: Read, W: Write> TarStream<R, W> {
 
     /// Names the file whose content was read; returns the position of the entry.
     pub(crate) fn name(&mut self, name: &[u8], size: u64, crc: u64) -> std::io::Result<u64> {
+        // Without content, its header is still to be written.
+        self.flush()?;
         self.packer.file(name, size, crc)
     }
 

@@ -10,7 +10,7 @@ use crate::cli::{GenerateArgs, TestArgs, TestPart};
 use crate::exit::Failure;
 
 /// Cheap parts first; the image before the parts that take it, or its packages, from the cache.
-pub(crate) const ORDER: [TestPart; 11] = [
+pub(crate) const ORDER: [TestPart; 12] = [
     TestPart::Lint,
     TestPart::Generated,
     TestPart::Unit,
@@ -18,6 +18,7 @@ pub(crate) const ORDER: [TestPart; 11] = [
     TestPart::Fuzz,
     TestPart::Image,
     TestPart::Machine,
+    TestPart::Docker,
     TestPart::Faults,
     TestPart::Ubuntu,
     TestPart::Kill,
@@ -42,6 +43,7 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
     match part {
         TestPart::Unit => UNIT,
         TestPart::Fuzz => &[("g++", "g++")],
+        TestPart::Docker => &[("unshare", "util-linux"), ("dpkg-deb", "dpkg")],
         TestPart::Faults | TestPart::Ubuntu | TestPart::Kill | TestPart::Twice => SYSTEM,
         _ => &[],
     }
@@ -91,6 +93,7 @@ impl Runner {
             TestPart::Fuzz => super::fuzz::run(&self.root, &self.cargo),
             TestPart::Image => self.image(),
             TestPart::Machine => self.machine(),
+            TestPart::Docker => self.docker(),
             TestPart::Faults => self.system("faults::", &[]),
             TestPart::Ubuntu => self.system("ubuntu::", &[]),
             TestPart::Kill => self.system("kill::", &["--nocapture"]),
@@ -176,11 +179,26 @@ impl Runner {
         succeed(test.env("HELIX_TEST_FIRMWARE", tree.join("usr/share/AAVMF")))
     }
 
+    /// Engines and their data roots are root's: an ordinary user's tests of them run by sudo.
+    fn docker(&self) -> Result<(), String> {
+        let mut test = self.system_test("docker::", &[]);
+        if !rustix::process::geteuid().is_root() {
+            let runner = format!("CARGO_TARGET_{}_UNKNOWN_LINUX_GNU_RUNNER", std::env::consts::ARCH.to_uppercase());
+            test.env(runner, "sudo --preserve-env");
+        }
+        succeed(&mut test)
+    }
+
     /// Some of `tests/system`, by the beginning of their names.
     fn system(&self, filter: &str, options: &[&str]) -> Result<(), String> {
+        succeed(&mut self.system_test(filter, options))
+    }
+
+    fn system_test(&self, filter: &str, options: &[&str]) -> Command {
         let mut test = self.command();
         test.args(["test", "--release", "-p", "xtask", "--features", "system-tests", "--test", "system", "--", filter]);
-        succeed(test.args(options).env("HELIX_KILLS", self.kills.to_string()))
+        test.args(options).env("HELIX_KILLS", self.kills.to_string());
+        test
     }
 }
 

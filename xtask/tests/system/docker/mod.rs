@@ -1,0 +1,8 @@
+//! Data roots that `docker-graph` makes, judged by real engines of three ages.
+
+#[path = "../../../../image/docker-graph/tests/graph/craft.rs"]
+mod craft;
+mod engine;
+mod engines;
+mod golden;
+mod kill;
