@@ -43,7 +43,7 @@ pub(crate) enum Verb {
     Diff(DiffArgs),
     /// Put container images into a Docker data root on the vfs driver, without an engine
     #[command(
-        after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar) or layout:PATH (an OCI layout),\nwith =NAME:TAG at its end to give it another name.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1"
+        after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar), layout:PATH (an OCI layout)\nor registry:REFERENCE, with =NAME:TAG at its end to give it another name.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1\n  sudo cargo xtask docker-graph --data-root graph registry:debian:trixie-slim"
     )]
     DockerGraph(DockerGraphArgs),
     /// Say what this machine lacks for building images
@@ -206,6 +206,7 @@ pub(crate) struct ImageArg {
 pub(crate) enum ImageSource {
     Archive(PathBuf),
     Layout(PathBuf),
+    Registry(helix_docker_graph::Reference),
 }
 
 impl std::str::FromStr for ImageArg {
@@ -223,9 +224,15 @@ impl std::str::FromStr for ImageArg {
             _ if place.is_empty() => None,
             "archive" => Some(ImageSource::Archive(place.into())),
             "layout" => Some(ImageSource::Layout(place.into())),
+            "registry" => {
+                let reference = place.parse().map_err(|e| format!("{place:?} is no name of an image: {e}"))?;
+                Some(ImageSource::Registry(reference))
+            }
             _ => None,
         };
-        let source = source.ok_or("an image is archive:PATH or layout:PATH, with =NAME:TAG to give it another name")?;
+        let source = source.ok_or(
+            "an image is archive:PATH, layout:PATH or registry:REFERENCE, with =NAME:TAG to give it another name",
+        )?;
         Ok(Self { source, name })
     }
 }

@@ -16,12 +16,10 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Blob, Image, MAX_DOCUMENT};
 use crate::layer::Limits;
-use crate::manifest::{Document, Named, Parts, Platform, named, parse};
+use crate::manifest::{Document, MAX_DEPTH, Named, Parts, Platform, named, parse};
 
 /// The most members of an archive: images have a few hundred.
 const MAX_MEMBERS: usize = 1_000_000;
-/// How deep an index may lie in another.
-const MAX_DEPTH: usize = 4;
 
 /// An image in the manifest of `docker save`.
 #[derive(Debug, Deserialize)]

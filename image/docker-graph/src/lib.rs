@@ -19,6 +19,7 @@ mod inode;
 mod layer;
 mod manifest;
 mod plant;
+mod registry;
 mod store;
 mod tar_split;
 mod tar_stream;
@@ -37,6 +38,7 @@ pub use crate::image::{Blob, Image, Layer};
 pub use crate::layer::Limits;
 pub use crate::manifest::Platform;
 pub use crate::plant::Sharing;
+pub use crate::registry::{BlobCache, Patience, pull};
 pub use crate::tar_split::assemble;
 pub use oci_spec::distribution::Reference;
 

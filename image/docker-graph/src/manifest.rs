@@ -4,6 +4,9 @@ use oci_spec::image::{Descriptor, ImageIndex, ImageManifest, MediaType};
 
 use crate::digest::Digest;
 
+/// How deep an index may lie in another.
+pub(crate) const MAX_DEPTH: usize = 4;
+
 /// What an image must run on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Platform {

@@ -1,13 +1,19 @@
 //! `docker-graph`: container images into a Docker data root.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
-use helix_docker_graph::{Image, Options, Platform, Sharing, import, read_archive, read_layout};
+use helix_build::progress::Progress;
+
+use helix_docker_graph::{
+    BlobCache, Image, Options, Patience, Platform, Sharing, import, pull, read_archive, read_layout,
+};
 use helix_rootfs::Arch;
 use serde_json::json;
 
 use crate::cli::{ArchArg, DockerGraphArgs, ImageArg, ImageSource, ShareArg};
 use crate::exit::Failure;
+use crate::ui::Ui;
 
 /// How many of the things that are left out are listed one by one.
 const LISTED: usize = 10;
@@ -69,6 +75,18 @@ fn read(image: &ImageArg, platform: &Platform, scratch: &std::path::Path) -> Res
     Ok(match &image.source {
         ImageSource::Archive(path) => read_archive(path, name, platform, scratch)?,
         ImageSource::Layout(path) => read_layout(path, name, platform)?,
+        ImageSource::Registry(reference) => {
+            let cache = BlobCache::new(&super::workspace()?.cache.join("blobs"));
+            let ui = Ui::new();
+            ui.begin(&format!("Fetching {reference}"), None);
+            let size = AtomicU64::new(0);
+            let image = pull(reference, name, platform, &cache, Patience::default(), &|n| {
+                let whole = size.fetch_add(n, Ordering::Relaxed) + n;
+                ui.advance(1, &format!("{} MB", whole / 1_000_000));
+            })?;
+            ui.end(&format!("{} MB", size.into_inner() / 1_000_000));
+            vec![image]
+        }
     })
 }
 

@@ -4,3 +4,4 @@ mod bad;
 mod common;
 mod craft;
 mod good;
+mod registry;

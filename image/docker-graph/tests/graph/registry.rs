@@ -1,0 +1,298 @@
+//! Images from a registry that the test plays, with everything that a registry can do wrong.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use helix_docker_graph::{BlobCache, Digest, Error, Image, Options, Patience, import, pull};
+use serde_json::json;
+
+use crate::common::{Root, platform};
+use crate::craft::{Crafted, Format, Packing, file, folder, layer, layout};
+
+/// What is asked for.
+struct Request {
+    path: String,
+    headers: HashMap<String, String>,
+    /// How often this path was asked for before.
+    before: usize,
+}
+
+/// What is answered: the bytes, all or some of them, and then silence or the end.
+enum Answer {
+    Whole(Vec<u8>),
+    /// The connection ends after these bytes.
+    Cut(Vec<u8>),
+    /// Nothing comes after these bytes, for a while.
+    Stall(Vec<u8>),
+}
+
+fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    [format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n").as_bytes(), body]
+        .concat()
+}
+
+fn ok(body: &[u8]) -> Answer {
+    Answer::Whole(answer("200 OK", "", body))
+}
+
+/// A registry; returns its host and port.
+fn serve(respond: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let (respond, counts) = (Arc::new(respond), Arc::new(Mutex::new(BTreeMap::<String, usize>::new())));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let (respond, counts) = (respond.clone(), counts.clone());
+            std::thread::spawn(move || talk(stream, &*respond, &counts));
+        }
+    });
+    address
+}
+
+fn talk(mut stream: TcpStream, respond: &dyn Fn(&Request) -> Answer, counts: &Mutex<BTreeMap<String, usize>>) {
+    let mut lines = BufReader::new(stream.try_clone().expect("a stream")).lines();
+    let first = lines.next().and_then(Result::ok).unwrap_or_default();
+    let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    let headers = lines
+        .map_while(Result::ok)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_once(": ").map(|(k, v)| (k.to_ascii_lowercase(), v.to_owned())))
+        .collect();
+    let before = {
+        let mut counts = counts.lock().expect("no holder panics");
+        let count = counts.entry(path.clone()).or_default();
+        *count += 1;
+        *count - 1
+    };
+    // The client may be gone already.
+    let _ = match respond(&Request { path, headers, before }) {
+        Answer::Whole(bytes) | Answer::Cut(bytes) => stream.write_all(&bytes),
+        Answer::Stall(bytes) => stream.write_all(&bytes).map(|()| std::thread::sleep(Duration::from_secs(20))),
+    };
+}
+
+/// An image, and what a registry has of it: the manifest, and blobs by the last part of their path.
+struct Shelf {
+    image: Crafted,
+    manifest: Vec<u8>,
+    blobs: HashMap<String, Vec<u8>>,
+    layers: Vec<Digest>,
+}
+
+fn shelf() -> Shelf {
+    let items = [folder("d"), file("d/a", (0..200_000_u32).flat_map(u32::to_le_bytes).collect::<Vec<u8>>())];
+    let image = Crafted::new("unused:1", vec![layer(Format::Pax, &items), layer(Format::Pax, &[file("b", "b")])]);
+    let dir = tempfile::tempdir().expect("a folder");
+    let layers = layout(dir.path(), &image, Packing::Gzip);
+    let read = |path: &Path| std::fs::read(path).expect("a file of the layout");
+    let index: serde_json::Value = serde_json::from_slice(&read(&dir.path().join("index.json"))).expect("an index");
+    let digest = index["manifests"][0]["digest"].as_str().expect("a digest")["sha256:".len()..].to_owned();
+    let folder = dir.path().join("blobs/sha256");
+    let manifest = read(&folder.join(digest));
+    let blobs = std::fs::read_dir(folder)
+        .expect("blobs")
+        .map(|e| e.expect("an entry"))
+        .map(|e| (format!("sha256:{}", e.file_name().to_string_lossy()), read(&e.path())))
+        .collect();
+    Shelf { image, manifest, blobs, layers }
+}
+
+impl Shelf {
+    /// What a registry without faults says.
+    fn respond(&self, request: &Request) -> Answer {
+        let last = request.path.rsplit('/').next().unwrap_or_default();
+        if request.path.contains("/manifests/") {
+            let digest = Digest::of(&self.manifest).to_string();
+            if last == "1" || last == digest {
+                return ok(&self.manifest);
+            }
+        }
+        let Some(blob) = self.blobs.get(last) else { return Answer::Whole(answer("404 Not Found", "", b"")) };
+        match request.headers.get("range").and_then(|r| r.strip_prefix("bytes=")?.split('-').next()?.parse().ok()) {
+            Some(from) => Answer::Whole(answer("206 Partial Content", "", &blob[from..])),
+            None => ok(blob),
+        }
+    }
+
+    fn is_big(&self, request: &Request) -> bool {
+        request.path.ends_with(&self.layers[0].to_string())
+    }
+}
+
+/// Patience that tests have.
+const PATIENCE: Patience = Patience { stall: Duration::from_secs(2), retries: 1 };
+
+fn pulled(root: &Root, host: &str, tag: &str) -> Result<Image, Error> {
+    let reference = format!("{host}/some/image{tag}").parse().expect("a reference");
+    pull(&reference, None, &platform(), &BlobCache::new(&root.path("blobs")), PATIENCE, &|_| ())
+}
+
+fn works(shelf: Shelf, respond: impl Fn(&Shelf, &Request) -> Answer + Send + Sync + 'static) -> (Root, String) {
+    let image = shelf.image.clone();
+    let host = serve(move |request| respond(&shelf, request));
+    let root = Root::new();
+    let found = pulled(&root, &host, ":1").unwrap_or_else(|e| panic!("{e}"));
+    import(&root.data(), &[found], &Options::default()).unwrap_or_else(|e| panic!("{e}"));
+    root.assert_layers_come_back(&image);
+    (root, host)
+}
+
+fn fails(respond: impl Fn(&Shelf, &Request) -> Answer + Send + Sync + 'static) -> String {
+    let shelf = shelf();
+    let host = serve(move |request| respond(&shelf, request));
+    pulled(&Root::new(), &host, ":1").expect_err("this cannot work").to_string()
+}
+
+#[test]
+fn an_image_is_pulled_once_and_known_by_its_digest() {
+    let shelf = shelf();
+    let (manifest, image) = (Digest::of(&shelf.manifest), shelf.image.clone());
+    let (root, host) = works(shelf, Shelf::respond);
+    let names = std::fs::read_to_string(root.data().join("image/vfs/repositories.json")).expect("names");
+    let expected = json!({ "Repositories": { format!("{host}/some/image"): {
+        format!("{host}/some/image:1"): image.id().to_string(),
+        format!("{host}/some/image@{manifest}"): image.id().to_string(),
+    } } });
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&names).expect("names"), expected);
+    let origins =
+        root.data().join("image/vfs/distribution/v2metadata-by-diffid/sha256").join(image.diff_ids()[0].hex());
+    let origins = std::fs::read_to_string(origins).expect("origins");
+    assert!(origins.contains(&format!(r#""SourceRepository":"{host}/some/image""#)), "{origins}");
+
+    // By its digest; the blobs are there, and only the manifest is asked for.
+    let shelf = crate::registry::shelf();
+    let host = serve(move |request| {
+        if request.path.contains("/blobs/") { Answer::Whole(answer("500 No", "", b"")) } else { shelf.respond(request) }
+    });
+    let found = pulled(&root, &host, &format!("@{manifest}")).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(found.id, image.id());
+}
+
+#[test]
+fn a_transfer_that_breaks_off_goes_on_where_it_was() {
+    works(shelf(), |shelf, request| match shelf.respond(request) {
+        Answer::Whole(bytes) if shelf.is_big(request) && request.before == 0 => {
+            Answer::Cut(bytes[..bytes.len() / 2].to_vec())
+        }
+        other => {
+            let resumed = request.headers.get("range").is_some_and(|range| !range.starts_with("bytes=0-"));
+            assert!(!shelf.is_big(request) || resumed, "the second request asks for the rest");
+            other
+        }
+    });
+}
+
+#[test]
+fn a_registry_without_ranges_starts_again() {
+    works(shelf(), |shelf, request| match shelf.respond(request) {
+        Answer::Whole(bytes) if shelf.is_big(request) && request.before == 0 => {
+            Answer::Cut(bytes[..bytes.len() / 2].to_vec())
+        }
+        _ if shelf.is_big(request) => ok(&shelf.blobs[&shelf.layers[0].to_string()]),
+        other => other,
+    });
+}
+
+#[test]
+fn a_registry_that_stalls_is_asked_again() {
+    let started = Instant::now();
+    works(shelf(), |shelf, request| match shelf.respond(request) {
+        Answer::Whole(bytes) if shelf.is_big(request) && request.before == 0 => {
+            Answer::Stall(bytes[..bytes.len() / 2].to_vec())
+        }
+        other => other,
+    });
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    let message = fails(|_, _| Answer::Stall(Vec::new()));
+    assert!(message.contains("after 1 more tries") && message.contains("timeout"), "{message}");
+}
+
+#[test]
+fn a_busy_registry_is_asked_again_after_the_pause_that_it_names() {
+    let started = Instant::now();
+    works(shelf(), |shelf, request| {
+        if request.path.contains("/manifests/") && request.before == 0 {
+            return Answer::Whole(answer("429 Too Many Requests", "Retry-After: 3\r\n", b""));
+        }
+        shelf.respond(request)
+    });
+    assert!(started.elapsed() >= Duration::from_secs(3), "{:?}", started.elapsed());
+    let message = fails(|_, _| Answer::Whole(answer("500 Internal Server Error", "", b"")));
+    assert!(message.contains("the registry answers 500, after 1 more tries"), "{message}");
+}
+
+#[test]
+fn a_token_is_fetched_when_the_registry_asks_for_one() {
+    let shelf = shelf();
+    let port = Arc::new(Mutex::new(String::new()));
+    let own = port.clone();
+    let image = shelf.image.clone();
+    let host = serve(move |request| {
+        if request.path.starts_with("/token?") {
+            assert!(
+                request.path.contains("service=here")
+                    && request.path.contains("scope=repository%3Asome%2Fimage%3Apull"),
+                "{}",
+                request.path
+            );
+            return ok(br#"{"token":"secret-token"}"#);
+        }
+        if request.headers.get("authorization").map(String::as_str) == Some("Bearer secret-token") {
+            return shelf.respond(request);
+        }
+        let realm = format!("http://{}/token", own.lock().expect("no holder panics"));
+        let challenge = format!(
+            "WWW-Authenticate: Bearer realm=\"{realm}\",service=\"here\",scope=\"repository:some/image:pull\"\r\n"
+        );
+        Answer::Whole(answer("401 Unauthorized", &challenge, b""))
+    });
+    *port.lock().expect("no holder panics") = host.clone();
+    let root = Root::new();
+    let found = pulled(&root, &host, ":1").unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(found.id, image.id());
+}
+
+#[test]
+fn what_a_registry_should_not_send_is_refused() {
+    let never =
+        |status: &'static str, headers: &'static str| fails(move |_, _| Answer::Whole(answer(status, headers, b"")));
+    let message = never("404 Not Found", "");
+    assert!(message.contains("there is no such image"), "{message}");
+    let message = never("403 Forbidden", "");
+    assert!(message.contains("docker login 127.0.0.1"), "{message}");
+    let message = never("401 Unauthorized", "WWW-Authenticate: Basic realm=\"x\"\r\n");
+    assert!(message.contains("docker login 127.0.0.1"), "{message}");
+    let message = never("401 Unauthorized", "WWW-Authenticate: Bearer realm=\"http://elsewhere.example/token\"\r\n");
+    assert!(message.contains("is not reached by TLS"), "{message}");
+    let message = never("401 Unauthorized", "WWW-Authenticate: Negotiate\r\n");
+    assert!(message.contains("not known here"), "{message}");
+
+    let message = fails(|shelf, request| match shelf.respond(request) {
+        Answer::Whole(mut bytes) if shelf.is_big(request) => {
+            let last = bytes.len() - 1;
+            bytes[last] ^= 1;
+            Answer::Whole(bytes)
+        }
+        other => other,
+    });
+    assert!(message.contains("the registry sent sha256:") && message.contains("nothing of it was kept"), "{message}");
+    let message = fails(|shelf, request| {
+        if shelf.is_big(request) {
+            return ok(&[&shelf.blobs[&shelf.layers[0].to_string()][..], b"and more"].concat());
+        }
+        shelf.respond(request)
+    });
+    assert!(message.contains("has more than the"), "{message}");
+    let message = fails(|_, _| ok(&vec![b' '; 5 << 20]));
+    assert!(message.contains("a manifest of more than"), "{message}");
+
+    let manifest = Digest::of(&shelf().manifest);
+    let host = serve(|_| ok(b"{}"));
+    let message = pulled(&Root::new(), &host, &format!("@{manifest}")).expect_err("another manifest").to_string();
+    assert!(message.contains("the registry sent sha256:"), "{message}");
+}
