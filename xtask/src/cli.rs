@@ -57,7 +57,7 @@ pub(crate) enum Verb {
     Cache(CacheArgs),
     /// Measure against the alternatives, side by side
     #[command(
-        after_help = "Examples:\n  cargo xtask bench qcow2\n  cargo xtask bench build\n  cargo xtask bench steps"
+        after_help = "Examples:\n  cargo xtask bench qcow2\n  cargo xtask bench build\n  cargo xtask bench steps\n  sudo cargo xtask bench docker-graph"
     )]
     Bench(BenchArgs),
     /// Run all tests of the project
@@ -293,6 +293,8 @@ pub(crate) enum BenchKind {
     Qcow2,
     /// A cold build, against mmdebstrap, mke2fs and qemu-img
     Build,
+    /// An image into a data root, against docker load
+    DockerGraph,
     /// A build with one changed file, one with nothing changed, and the peak of memory
     Steps,
 }

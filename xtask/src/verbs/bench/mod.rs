@@ -1,5 +1,7 @@
 //! `bench`: this tool and the alternative, side by side in one run, with the ratio.
 
+mod graph;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -23,6 +25,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         BenchKind::Qcow2 => bench_qcow2(&job),
         BenchKind::Build => bench_build(&job, args.at_most),
         BenchKind::Steps => bench_steps(&job),
+        BenchKind::DockerGraph => graph::run(&job),
     }
 }
 
@@ -138,16 +141,16 @@ fn ours_cold(job: &Job, dir: &Path) -> Result<(Duration, u64), Failure> {
 /// Runs this program's `build-image` and follows its memory.
 fn own_build(job: &Job, cache: &Path, output: &Path) -> Result<(Duration, u64), Failure> {
     let program = std::env::current_exe().map_err(|e| Failure::Other(e.to_string()))?;
+    let mut command = Command::new(program);
+    command.arg("build-image").arg(&job.file).args(["--no-test", "--offline", "--output"]).arg(output);
+    followed(command.env("HELIX_CACHE", cache))
+}
+
+/// Runs a command to its end: duration, and peak memory in KiB.
+fn followed(command: &mut Command) -> Result<(Duration, u64), Failure> {
     let started = Instant::now();
-    let mut child = Command::new(program)
-        .arg("build-image")
-        .arg(&job.file)
-        .args(["--no-test", "--offline", "--output"])
-        .arg(output)
-        .env("HELIX_CACHE", cache)
-        .stdin(Stdio::null())
-        .spawn()
-        .map_err(|e| Failure::Other(format!("starting a build: {e}")))?;
+    let mut child =
+        command.stdin(Stdio::null()).spawn().map_err(|e| Failure::Other(format!("starting {command:?}: {e}")))?;
     let mut peak = 0;
     loop {
         let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
@@ -156,7 +159,7 @@ fn own_build(job: &Job, cache: &Path, output: &Path) -> Result<(Duration, u64), 
         match child.try_wait() {
             Ok(None) => std::thread::sleep(Duration::from_millis(20)),
             Ok(Some(status)) if status.success() => return Ok((started.elapsed(), peak)),
-            Ok(Some(status)) => return Err(Failure::Other(format!("the build ended with {status}"))),
+            Ok(Some(status)) => return Err(Failure::Other(format!("{command:?} ended with {status}"))),
             Err(e) => return Err(Failure::Other(e.to_string())),
         }
     }
