@@ -204,6 +204,7 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':what -- What to measure:((qcow2\:"Writing a qcow2, against qemu-img convert"
 build\:"A cold build, against mmdebstrap, mke2fs and qemu-img"
+docker-graph\:"An image into a data root, against docker load"
 steps\:"A build with one changed file, one with nothing changed, and the peak of memory"))' \
 && ret=0
 ;;
