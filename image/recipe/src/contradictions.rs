@@ -26,6 +26,8 @@ pub(crate) fn report(tree: &Node, walk: &mut Walk) {
     units(tree, walk);
     disk(tree, walk);
     docker(tree, walk);
+    container_images(tree, walk);
+    unique(tree, "layers", "name", "layer", walk);
 }
 
 fn items<'a>(tree: &'a Node, list: &str) -> &'a [Node] {
@@ -137,6 +139,18 @@ fn disk(tree: &Node, walk: &mut Walk) {
         None => size_at.fault(message),
     };
     walk.faults.push(fault);
+}
+
+/// Container images are written for one storage driver.
+fn container_images(tree: &Node, walk: &mut Walk) {
+    let Some(images) = tree.entry("container-images").filter(|images| !images.value.items().is_empty()) else { return };
+    let Some(driver) = tree.get("docker").and_then(|docker| docker.entry("storage-driver")) else { return };
+    if driver.value.text() == Some("overlay2") {
+        let (first, second) = in_order(&images.span, &driver.span);
+        let first = first.seen_from(second);
+        let message = format!("container images need the storage driver vfs, but it is overlay2 (see {first})");
+        walk.faults.push(second.fault(message));
+    }
 }
 
 /// A docker section needs a package that brings Docker, and its settings repeat no key of its own.

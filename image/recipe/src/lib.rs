@@ -45,13 +45,13 @@ pub use choice::UnknownWord;
 pub use fault::{Fault, Faults};
 pub use loader::{DiskLoader, LARGEST, LoadError, Loader};
 pub use model::{
-    Architecture, Archive, Artifact, Check, Disk, Distribution, Docker, FilesLayer, Permission, Recipe, StorageDriver,
-    Units, User,
+    Architecture, Archive, Artifact, Check, ContainerConfig, ContainerImage, ContainerLayer, ContainerRecipe, Disk,
+    Distribution, Docker, FilesLayer, Permission, Recipe, StorageDriver, Units, User,
 };
 pub use ownership::{Mode, Owner, OwnershipError};
-pub use parse::{Options, check, load, parse, parse_str};
-pub use path::{Location, SourcePath};
-pub use reference::reference_markdown;
-pub use schema::schema;
+pub use parse::{Options, check, load, load_container, parse, parse_str};
+pub use path::{ImageSource, Location, SourcePath};
+pub use reference::{container_reference_markdown, reference_markdown};
+pub use schema::{container_schema, schema};
 pub use size::{ByteSize, SizeError};
 pub use timeout::{Timeout, TimeoutError};

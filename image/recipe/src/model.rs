@@ -2,11 +2,12 @@
 //! schema, the reference page and the types of this crate are all made from it.
 
 use crate::choice::choice;
-use crate::path::{FileKind, Location, SourcePath};
+use crate::path::{FileKind, ImageSource, Location, SourcePath};
 use crate::record::{mapping, record};
 use crate::rule;
 use crate::shape::{
-    filled_list, flag, integer, list, location, parsed, per_architecture, settings, source_path, text, word,
+    filled_list, flag, image_source, integer, list, location, parsed, per_architecture, settings, source_path, text,
+    word,
 };
 use crate::{ByteSize, Mode, Owner, Timeout};
 use serde_json::{Map, Value};
@@ -90,6 +91,8 @@ record! {
         disk: Disk = mapping::<Disk>(), required, null;
         /// How Docker is configured. Without this key `/etc/docker/daemon.json` is not written.
         docker: Option<Docker> = mapping::<Docker>(), optional, null;
+        /// Container images that are in Docker's stores from the start.
+        container_images: Vec<ContainerImage> = list(mapping::<ContainerImage>()), default([]), null;
         /// What is run inside the booted image to find out whether it is good.
         checks: Vec<Check> = list(mapping::<Check>()), default([]), null;
     }
@@ -215,6 +218,81 @@ record! {
         data_root: String = text(&rule::PATH), default("/var/lib/docker"), "/var/lib/docker";
         /// Other settings, merged in as they are; they cannot repeat the two keys above.
         settings: Map<String, Value> = settings(), default({}), {"log-driver": "journald"};
+    }
+}
+
+record! {
+    /// A container image in a store of Docker's. The store is that of the `vfs` driver.
+    pub struct ContainerImage is "a container image" {
+        /// Where it comes from: `registry:` and a reference, by digest or by a tag, which the lock turns into a digest;
+        /// `archive:` and a file of `docker save`; `layout:` and the folder of an OCI layout; `build:` and a container
+        /// recipe. Paths are relative to this file.
+        source: ImageSource = image_source(), required, "build:containers/helix-encode.yaml";
+        /// Its name in the store; without this key the names that the source states.
+        name: Option<String> = text(&rule::IMAGE_NAME), optional, "helix/encode:latest";
+        /// The data root of its store: that of the image's own engine, or of an engine inside a container.
+        data_root: String = text(&rule::PATH), default("/var/lib/docker"), "/var/lib/docker";
+        /// Whether its layers become one. That makes it another image, with an id of its own.
+        flatten: bool = flag(), default(false), true;
+    }
+}
+
+record! {
+    /// A container recipe: everything that decides what is in a container image.
+    pub struct ContainerRecipe is "a container recipe" {
+        /// What the image is, in one line.
+        summary: String = text(&rule::SUMMARY), required, "GStreamer and what the encoder needs";
+        /// The distribution.
+        distribution: Distribution = word::<Distribution>(), required, "debian";
+        /// The codename of the distribution's release.
+        release: String = text(&rule::RELEASE), required, "trixie";
+        /// The architecture of the image; that of the machine it is built into overrides it.
+        architecture: Architecture = word::<Architecture>(), required, "arm64";
+        /// Where packages come from.
+        archives: Vec<Archive> = filled_list(mapping::<Archive>()), required, null;
+        /// Packages to install: the lowest layer. An entry with `-` behind it removes an inherited one.
+        packages: Vec<String> = filled_list(text(&rule::PACKAGE)), required, ["gstreamer1.0-tools"];
+        /// Layers on top of the packages, from the lowest to the highest. Each is kept by itself, so that a change does
+        /// not touch those below.
+        layers: Vec<ContainerLayer> = list(mapping::<ContainerLayer>()), default([]), null;
+        /// What an engine does with the image.
+        config: ContainerConfig = mapping::<ContainerConfig>(), default({}), null;
+    }
+}
+
+record! {
+    /// A layer of a container image.
+    pub struct ContainerLayer is "a layer" {
+        /// Its name, which no other layer has; it becomes part of the image's history.
+        name: String = text(&rule::SLUG), required, "desktop";
+        /// Folders whose contents are laid over the tree.
+        files: Vec<FilesLayer> = list(mapping::<FilesLayer>()), default([]), null;
+        /// Files and archives that are not packages, each with its digest.
+        artifacts: Vec<Artifact> = list(mapping::<Artifact>()), default([]), null;
+        /// Users to create.
+        users: Vec<User> = list(mapping::<User>()), default([]), null;
+        /// Modes and owners, set after all others.
+        permissions: Vec<Permission> = list(mapping::<Permission>()), default([]), null;
+    }
+}
+
+record! {
+    /// What an engine does with a container image, as the OCI image specification has it.
+    pub struct ContainerConfig is "a config" {
+        /// The program and its first arguments.
+        entrypoint: Vec<String> = list(text(&rule::ARGUMENT)), default([]), ["/usr/bin/tini", "--"];
+        /// Arguments that a user may replace.
+        command: Vec<String> = list(text(&rule::ARGUMENT)), default([]), ["/bin/sh"];
+        /// Variables, each `NAME=value`.
+        environment: Vec<String> = list(text(&rule::ASSIGNMENT)), default([]), ["LANG=C.UTF-8"];
+        /// The user, by name or number, with a group behind a colon.
+        user: Option<String> = text(&rule::CONTAINER_USER), optional, "helix";
+        /// The folder that programs start in.
+        working_folder: Option<String> = text(&rule::PATH), optional, "/home/helix";
+        /// Labels, each `NAME=value`.
+        labels: Vec<String> = list(text(&rule::ASSIGNMENT)), default([]), ["org.opencontainers.image.vendor=Helix"];
+        /// Ports that programs in it listen on.
+        ports: Vec<String> = list(text(&rule::PORT)), default([]), ["8080/tcp"];
     }
 }
 

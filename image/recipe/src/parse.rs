@@ -4,7 +4,7 @@ use crate::chain::{self, Chain};
 use crate::choice::Choice;
 use crate::fault::{Fault, Faults};
 use crate::loader::{Alone, DiskLoader, Loader};
-use crate::model::{Architecture, Header, Recipe};
+use crate::model::{Architecture, Archive, ContainerRecipe, Header, Recipe};
 use crate::node::{Kind, Node};
 use crate::path::{Location, SourcePath};
 use crate::record::{self, Record};
@@ -23,6 +23,32 @@ pub struct Options {
     pub mirror: Option<String>,
 }
 
+/// A whole file: an image's recipe or a container's.
+pub(crate) trait Root: Record {
+    fn architecture(&mut self) -> &mut Architecture;
+    fn archives(&mut self) -> &mut Vec<Archive>;
+}
+
+impl Root for Recipe {
+    fn architecture(&mut self) -> &mut Architecture {
+        &mut self.architecture
+    }
+
+    fn archives(&mut self) -> &mut Vec<Archive> {
+        &mut self.archives
+    }
+}
+
+impl Root for ContainerRecipe {
+    fn architecture(&mut self) -> &mut Architecture {
+        &mut self.architecture
+    }
+
+    fn archives(&mut self) -> &mut Vec<Archive> {
+        &mut self.archives
+    }
+}
+
 /// Reads a recipe and the recipes it extends through `sources`. Touches nothing else: whether the files that the recipe
 /// names exist is not looked at.
 ///
@@ -30,7 +56,7 @@ pub struct Options {
 ///
 /// All faults at once. An abstract recipe is a fault as well, since nothing can be built from it.
 pub fn parse(sources: &dyn Loader, path: impl AsRef<Path>, options: &Options) -> Result<Recipe, Faults> {
-    Reading::of(sources, path.as_ref(), Path::new(""), options).finish(Vec::new())
+    Reading::<Recipe>::of(sources, path.as_ref(), Path::new(""), options).finish(Vec::new())
 }
 
 /// Reads a recipe given as text, which `name` stands for in faults. It cannot extend another one.
@@ -49,7 +75,20 @@ pub fn parse_str(name: &str, text: &str, options: &Options) -> Result<Recipe, Fa
 ///
 /// All faults at once, those of missing files among them.
 pub fn load(path: impl AsRef<Path>, options: &Options) -> Result<Recipe, Faults> {
-    let reading = Reading::on_disk(path.as_ref(), options);
+    load_root(path.as_ref(), options)
+}
+
+/// Reads a container recipe from disk and looks whether the files it names exist.
+///
+/// # Errors
+///
+/// All faults at once, those of missing files among them.
+pub fn load_container(path: impl AsRef<Path>, options: &Options) -> Result<ContainerRecipe, Faults> {
+    load_root(path.as_ref(), options)
+}
+
+fn load_root<T: Root>(path: &Path, options: &Options) -> Result<T, Faults> {
+    let reading = Reading::<T>::on_disk(path, options);
     let missing = reading.walk.paths.iter().filter_map(SourcePath::missing).collect();
     reading.finish(missing)
 }
@@ -60,7 +99,7 @@ pub fn load(path: impl AsRef<Path>, options: &Options) -> Result<Recipe, Faults>
 ///
 /// All faults at once.
 pub fn check(path: impl AsRef<Path>, options: &Options) -> Result<(), Faults> {
-    let reading = Reading::on_disk(path.as_ref(), options);
+    let reading = Reading::<Recipe>::on_disk(path.as_ref(), options);
     let mut faults: Vec<Fault> = reading.walk.paths.iter().filter_map(SourcePath::missing).collect();
     faults.extend(reading.walk.faults);
     Faults::collect(faults).map_or(Ok(()), Err)
@@ -85,18 +124,19 @@ impl Recipe {
             Location::Local(path) => Some(path),
             Location::Remote(_) => None,
         });
-        keys.chain(folders).chain(artifacts)
+        let images = self.container_images.iter().filter_map(|image| image.source.path());
+        keys.chain(folders).chain(artifacts).chain(images)
     }
 }
 
 /// What reading a recipe came to.
-struct Reading {
-    recipe: Option<Recipe>,
+struct Reading<T> {
+    recipe: Option<T>,
     abstract_at: Option<Span>,
     walk: Walk,
 }
 
-impl Reading {
+impl<T: Root> Reading<T> {
     /// Reads from disk; `path` stays as it is for faults, while the files that the recipe names get absolute paths.
     fn on_disk(path: &Path, options: &Options) -> Self {
         // Without a current folder relative paths stay relative, which still works as far as anything can.
@@ -111,17 +151,18 @@ impl Reading {
         walk.architecture = options.architecture.or_else(|| chain.files.iter().find_map(architecture_of));
         let mirror = options.mirror.as_deref().map(|mirror| read_mirror(mirror, &mut walk));
         let abstract_at = chain.abstract_at.clone();
-        let mut recipe = read_chain(chain, &mut walk);
+        let mut recipe: Option<T> = read_chain(chain, &mut walk);
         if let Some(recipe) = &mut recipe {
-            recipe.architecture = walk.architecture.unwrap_or(recipe.architecture);
-            if let (Some(Some(mirror)), Some(archive)) = (mirror, recipe.archives.first_mut()) {
+            let architecture = walk.architecture.unwrap_or(*recipe.architecture());
+            *recipe.architecture() = architecture;
+            if let (Some(Some(mirror)), Some(archive)) = (mirror, recipe.archives().first_mut()) {
                 archive.mirror = mirror;
             }
         }
         Self { recipe, abstract_at, walk }
     }
 
-    fn finish(mut self, more: Vec<Fault>) -> Result<Recipe, Faults> {
+    fn finish(mut self, more: Vec<Fault>) -> Result<T, Faults> {
         if let Some(place) = &self.abstract_at {
             let fault = place.fault("this recipe is abstract: it is only for extending and cannot be built");
             self.walk.faults.push(fault);
@@ -150,11 +191,11 @@ fn read_mirror(mirror: &str, walk: &mut Walk) -> Option<String> {
 
 /// Each ancestor is walked by itself, for faults that a descendant's value would hide; then everything merged. Faults
 /// found both times are equal and reported once.
-fn read_chain(chain: Chain, walk: &mut Walk) -> Option<Recipe> {
+fn read_chain<T: Root>(chain: Chain, walk: &mut Walk) -> Option<T> {
     let Chain { files, complete, abstract_at } = chain;
     walk.partial = true;
     for tree in files.iter().skip(usize::from(complete)) {
-        read_root(tree, walk);
+        read_root::<T>(tree, walk);
     }
     if !complete {
         if let Some(tree) = files.first() {
@@ -169,6 +210,6 @@ fn read_chain(chain: Chain, walk: &mut Walk) -> Option<Recipe> {
     read_root(&merged, walk)
 }
 
-fn read_root(tree: &Node, walk: &mut Walk) -> Option<Recipe> {
-    record::read_with::<Recipe>(tree, walk, &Header::keys())
+fn read_root<T: Root>(tree: &Node, walk: &mut Walk) -> Option<T> {
+    record::read_with::<T>(tree, walk, &Header::keys())
 }

@@ -91,6 +91,46 @@ impl Serialize for Location {
     }
 }
 
+/// Where a container image comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ImageSource {
+    /// A registry; the reference.
+    Registry(String),
+    /// A file of `docker save`, or an OCI layout as a tar file.
+    Archive(SourcePath),
+    /// A folder that is an OCI layout.
+    Layout(SourcePath),
+    /// A container recipe.
+    Build(SourcePath),
+}
+
+impl ImageSource {
+    /// The file or folder that it names.
+    pub(crate) fn path(&self) -> Option<&SourcePath> {
+        match self {
+            Self::Registry(_) => None,
+            Self::Archive(path) | Self::Layout(path) | Self::Build(path) => Some(path),
+        }
+    }
+}
+
+impl std::fmt::Display for ImageSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Registry(reference) => write!(f, "registry:{reference}"),
+            Self::Archive(path) => write!(f, "archive:{}", path.relative),
+            Self::Layout(path) => write!(f, "layout:{}", path.relative),
+            Self::Build(path) => write!(f, "build:{}", path.relative),
+        }
+    }
+}
+
+impl Serialize for ImageSource {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// The path without `.` and with `..` resolved by its text; `..` at the front of a relative path stays.
 pub(crate) fn normalise(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();

@@ -1,7 +1,7 @@
 //! The reference page of the book, made from the model.
 
 use crate::form::{Form, Presence, RecordForm, Spec};
-use crate::model::{Header, Recipe};
+use crate::model::{ContainerRecipe, Header, Recipe};
 use crate::node::Meaning;
 use crate::record::Record;
 use serde_json::Value;
@@ -29,13 +29,31 @@ inherited one keeps its meaning. What is required below is required after mergin
 only for extending and may lack it.
 ";
 
+const CONTAINERS: &str = "\
+# Container recipe reference
+
+<!-- Generated from image/recipe/src/model.rs; do not edit. -->
+
+A container recipe is one YAML file, written and extended like a [recipe](recipes.md). A recipe names it as
+`source: build:FILE` in `container-images`.
+";
+
+/// The reference page of container recipes, as [`reference_markdown`] is that of recipes.
+pub fn container_reference_markdown() -> String {
+    page(CONTAINERS, "Keys of a container recipe", &ContainerRecipe::describe())
+}
+
 /// The reference page for the book, as Markdown: every key with its type, default, description and example, and how
 /// recipes are merged.
 pub fn reference_markdown() -> String {
     let mut root = Recipe::describe();
     root.specs.splice(0..0, Header::describe().specs);
-    let mut page = INTRODUCTION.to_owned();
-    section(&mut page, "Keys of a recipe", &root);
+    page(INTRODUCTION, "Keys of a recipe", &root)
+}
+
+fn page(introduction: &str, heading: &str, root: &RecordForm) -> String {
+    let mut page = introduction.to_owned();
+    section(&mut page, heading, root);
     for spec in &root.specs {
         if let Some(inner) = spec.form.record() {
             let heading = match spec.form {

@@ -112,6 +112,19 @@ rules! {
     LOCATION: "a URL", "an `http:` or `https:` URL, or `file:` and a path relative to this file", 2000,
         concat!("^(", http!(), r"|file:([^/\x00-\x1f\x7f$]|", variable!(), r")([^\x00-\x1f\x7f$]|", variable!(), ")*)$"),
         templated(), advice(url);
+    IMAGE_SOURCE: "a source of an image",
+        "`registry:` and a reference, or `archive:`, `layout:` or `build:` and a path relative to this file", 2000,
+        concat!(r"^(registry:[a-zA-Z0-9][a-zA-Z0-9._/:@-]*|(archive|layout|build):([^/\x00-\x1f\x7f$]|", variable!(),
+            r")([^\x00-\x1f\x7f$]|", variable!(), ")*)$"),
+        templated(), advice(image_source);
+    IMAGE_NAME: "a name of an image", "a name such as `helix/desktop:latest`, in lower case but for the tag", 400,
+        r"^[a-z0-9][a-z0-9._-]*(:[0-9]{1,5}/[a-z0-9][a-z0-9._-]*)?(/[a-z0-9][a-z0-9._-]*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$",
+        advice(lower_case);
+    ARGUMENT: "an argument", "text without control characters", 4096, r"^[^\x00-\x1f\x7f]+$";
+    ASSIGNMENT: "an assignment", "`NAME=value`", 4096, r"^[A-Za-z_][A-Za-z0-9_.-]*=[^\x00-\x1f\x7f]*$";
+    CONTAINER_USER: "a user in a container", "a name or number, with a group behind a colon or without", 70,
+        "^([a-z_][a-z0-9_-]{0,30}|[0-9]{1,9})(:([a-z_][a-z0-9_-]{0,30}|[0-9]{1,9}))?$", advice(lower_case);
+    PORT: "a port", "a number and `/tcp` or `/udp`", 9, "^[0-9]{1,5}/(tcp|udp)$", advice(port);
     SHA256: "a SHA-256 digest", "64 lower-case hexadecimal digits", 64, "^[0-9a-f]{64}$", advice(lower_case);
     USER: "a user name", "a lower-case letter, then letters, digits, `_` and `-`, 31 at most", 31,
         "^[a-z_][a-z0-9_-]{0,30}$", advice(lower_case);
@@ -164,6 +177,18 @@ fn url(text: &str) -> Option<String> {
         Some(("http" | "https", _)) => None,
         Some((scheme, _)) => Some(format!("the scheme {} is not supported", crate::node::quote(scheme))),
     }
+}
+
+fn image_source(text: &str) -> Option<String> {
+    let (kind, place) = text.split_once(':').unwrap_or(("", text));
+    match kind {
+        "archive" | "layout" | "build" => source_path(place),
+        _ => Some(format!("for an image of a registry, write `registry:{text}`")),
+    }
+}
+
+fn port(text: &str) -> Option<String> {
+    text.bytes().all(|b| b.is_ascii_digit()).then(|| format!("write `{text}/tcp`"))
 }
 
 fn source_path(text: &str) -> Option<String> {

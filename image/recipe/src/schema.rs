@@ -1,7 +1,7 @@
 //! The JSON schema that editors use, made from the model.
 
 use crate::form::{Form, Presence, RecordForm, Spec};
-use crate::model::{Header, Recipe};
+use crate::model::{ContainerRecipe, Header, Recipe};
 use crate::record::Record;
 use serde_json::{Map, Value, json};
 
@@ -10,12 +10,21 @@ use serde_json::{Map, Value, json};
 /// What it cannot say is left to the parser: contradictions, and what is missing once a recipe and those it extends are
 /// merged. In a file with `extends` or `abstract` it therefore asks for no key.
 pub fn schema() -> Value {
-    let mut root = Recipe::describe();
+    schema_of::<Recipe>("Helix recipe")
+}
+
+/// The JSON schema of a container recipe, as [`schema`] is that of a recipe.
+pub fn container_schema() -> Value {
+    schema_of::<ContainerRecipe>("Helix container recipe")
+}
+
+fn schema_of<T: Record>(title: &str) -> Value {
+    let mut root = T::describe();
     root.specs.splice(0..0, Header::describe().specs);
     let complete = json!({"required": required(&root), "properties": required_within(&root)});
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Helix recipe",
+        "title": title,
         "if": {"not": {"anyOf": [{"required": ["extends"]}, {"required": ["abstract"]}]}},
         "then": complete,
     });

@@ -5,7 +5,7 @@ use crate::form::Form;
 use crate::hint;
 use crate::model::Architecture;
 use crate::node::{Kind, Meaning, Node, quote};
-use crate::path::{FileKind, Location, SourcePath};
+use crate::path::{FileKind, ImageSource, Location, SourcePath};
 use crate::rule::{self, Rule};
 use crate::source::Span;
 use crate::walk::Walk;
@@ -282,6 +282,32 @@ impl Shape for LocationShape {
 
     fn form(&self) -> Form {
         Form::Text(&rule::LOCATION)
+    }
+}
+
+/// Where a container image comes from.
+pub(crate) fn image_source() -> ImageSourceShape {
+    ImageSourceShape
+}
+
+pub(crate) struct ImageSourceShape;
+
+impl Shape for ImageSourceShape {
+    type Out = ImageSource;
+
+    fn read(&self, node: &Node, walk: &mut Walk) -> Option<ImageSource> {
+        let source = text(&rule::IMAGE_SOURCE).read(node, walk)?;
+        let (kind, place) = source.split_once(':').expect("the rule asks for a colon");
+        Some(match kind {
+            "registry" => ImageSource::Registry(place.to_owned()),
+            "archive" => ImageSource::Archive(walk.source_path(place, &node.span, FileKind::File)),
+            "layout" => ImageSource::Layout(walk.source_path(place, &node.span, FileKind::Folder)),
+            _ => ImageSource::Build(walk.source_path(place, &node.span, FileKind::File)),
+        })
+    }
+
+    fn form(&self) -> Form {
+        Form::Text(&rule::IMAGE_SOURCE)
     }
 }
 

@@ -48,6 +48,10 @@ fn files() -> Result<BTreeMap<PathBuf, Vec<u8>>, Failure> {
     let mut files = BTreeMap::new();
     let schema = format!("{:#}\n", helix_recipe::schema());
     files.insert("docs/schema/recipe.schema.json".into(), schema.into_bytes());
+    let schema = format!("{:#}\n", helix_recipe::container_schema());
+    files.insert("docs/schema/container-recipe.schema.json".into(), schema.into_bytes());
+    let page = helix_recipe::container_reference_markdown();
+    files.insert("docs/src/container-recipes.md".into(), page.into_bytes());
     files.insert("docs/src/recipes.md".into(), helix_recipe::reference_markdown().into_bytes());
     let exit_codes = format!(
         "<!-- Made by `cargo xtask generate`. -->\n\n# Exit codes\n\nEvery verb of `cargo xtask` ends with one of these:\n\n{}",

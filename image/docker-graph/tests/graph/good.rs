@@ -3,7 +3,7 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Command;
 
-use helix_docker_graph::{Options, Sharing, import, read_layout};
+use helix_docker_graph::{Options, Sharing, flatten, import, read_layout};
 
 use crate::common::{Root, chain, listing, names, platform};
 use crate::craft::{
@@ -257,4 +257,33 @@ fn archives_may_be_packed_and_the_result_does_not_depend_on_threads() {
         let trees: Vec<_> = listing(&root.data()).into_iter().filter(|(name, _)| name.contains("vfs/dir/")).collect();
         assert_eq!(*first.get_or_insert_with(|| trees.clone()), trees);
     }
+}
+
+#[test]
+fn a_flattened_image_is_the_uppermost_tree_as_one_layer() {
+    let base = [
+        folder("d").mode(0o1777).time(5, 7),
+        file("d/a", "a").mode(0o4755),
+        hard_link("d/b", "d/a").mode(0o4755),
+        symlink("l", "d/a"),
+        fifo("f"),
+        file("gone", "g"),
+        file("x".repeat(150), "a long name"),
+        file(b"caf\xe9", "raw"),
+    ];
+    let image = image("craft:1", &[&base, &[file(".wh.gone", ""), file("new", "n")]]);
+    let (root, flat) = (Root::new(), Root::new());
+    root.add(std::slice::from_ref(&image));
+    let images = root.read(&saved(std::slice::from_ref(&image))).unwrap_or_else(|e| panic!("{e}"));
+    let flattened = |dir: &str| {
+        std::fs::create_dir(root.path(dir)).expect("a folder");
+        flatten(&images[0], &root.path(dir), &Options::default()).unwrap_or_else(|e| panic!("{e}"))
+    };
+    let one = flattened("one");
+    assert_eq!((one.layers.len(), one.names.clone()), (1, images[0].names.clone()));
+    assert_ne!(one.id, image.id());
+    // The same image gives the same id.
+    assert_eq!(flattened("two").id, one.id);
+    import(&flat.data(), std::slice::from_ref(&one), &Options::default()).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(listing(&flat.tree(&one.layers[0].diff_id)), listing(&root.top(&image)));
 }
