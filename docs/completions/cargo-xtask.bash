@@ -189,7 +189,7 @@ _cargo__xtask() {
                     return 0
                     ;;
                 --until)
-                    COMPREPLY=($(compgen -W "tools packages initramfs files disk test" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "tools packages initramfs files containers disk test" -- "${cur}"))
                     return 0
                     ;;
                 --break)

@@ -48,6 +48,7 @@ complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l 
 packages\t''
 initramfs\t''
 files\t''
+containers\t''
 disk\t''
 test\t''"
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l break -d 'Open a shell in the tree after this step, then stop' -r -f -a "packages\t''

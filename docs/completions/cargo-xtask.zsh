@@ -35,7 +35,7 @@ _arguments "${_arguments_options[@]}" : \
 amd64\:"64-bit x86"))' \
 '--mirror=[The mirror of the recipe'\''s main archive]:URL:_default' \
 '--output=[The folder of the image \[default\: target/images/RECIPE\]]:DIR:_files' \
-'--until=[Stop after this step]:STEP:(tools packages initramfs files disk test)' \
+'--until=[Stop after this step]:STEP:(tools packages initramfs files containers disk test)' \
 '(--until --json)--break=[Open a shell in the tree after this step, then stop]:STEP:(packages files)' \
 '--boot-timeout=[How long the image may take to boot]:SECONDS:_default' \
 '--threads=[How many threads compress the disk \[default\: all processors\]; the result is the same]:N:_default' \

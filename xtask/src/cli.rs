@@ -122,7 +122,7 @@ pub(crate) struct BuildArgs {
     #[arg(long)]
     pub(crate) offline: bool,
     /// Stop after this step
-    #[arg(long, value_name = "STEP", value_parser = steps(&["tools", "packages", "initramfs", "files", "disk", "test"]))]
+    #[arg(long, value_name = "STEP", value_parser = steps(&["tools", "packages", "initramfs", "files", "containers", "disk", "test"]))]
     pub(crate) until: Option<Step>,
     /// Open a shell in the tree after this step, then stop
     #[arg(long = "break", value_name = "STEP", conflicts_with_all = ["until", "json"], value_parser = steps(&["packages", "files"]))]

@@ -58,6 +58,9 @@ pub enum Error {
         /// Why it failed.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Container images could not be put into their stores.
+    #[error(transparent)]
+    Containers(#[from] helix_docker_graph::Error),
     /// The system refused something on a file.
     #[error("{doing} {}: {source}", path.display())]
     Io {
@@ -116,13 +119,17 @@ impl Error {
             Self::Tree { source: Tree::MissingPackages { .. } | Tree::Setting(_) | Tree::Unsolvable(_), .. } => {
                 Kind::Recipe
             }
+            Self::Containers(helix_docker_graph::Error::Image { .. }) => Kind::Recipe,
             Self::Host(_) | Self::Namespace(_) | Self::Tree { source: Tree::NoEmulation { .. }, .. } => Kind::Host,
             Self::Usage(_) | Self::NotAnImage { .. } => Kind::Usage,
             Self::CheckFailed(_) => Kind::CheckFailed,
             Self::CheckCouldNotRun(_) => Kind::CheckCouldNotRun,
-            Self::Tree { .. } | Self::Fetch { .. } | Self::Disk { .. } | Self::Io { .. } | Self::Interrupted => {
-                Kind::Build
-            }
+            Self::Tree { .. }
+            | Self::Fetch { .. }
+            | Self::Disk { .. }
+            | Self::Containers(_)
+            | Self::Io { .. }
+            | Self::Interrupted => Kind::Build,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use helix_recipe::{FilesLayer, Location};
+use helix_recipe::{Artifact, FilesLayer, Location, Permission};
 use helix_rootfs::artifact::{Placement, place};
 use helix_rootfs::chroot::Chroot;
 use helix_rootfs::files::{Owner, Writer};
@@ -18,13 +18,7 @@ const KEYRINGS: &str = "/usr/share/keyrings";
 impl Session<'_> {
     /// Lays those of the recipe's folders over a tree that `wanted` chooses.
     pub(crate) fn lay_files(&self, tree: &Path, epoch: u64, wanted: impl Fn(&FilesLayer) -> bool) -> Result<(), Error> {
-        let writer = Writer::new(tree, epoch);
-        for layer in self.job().recipe.files.iter().filter(|layer| wanted(layer)) {
-            let doing = format!("laying {} over the tree", layer.source.relative());
-            let owner = Owner::parse(tree, &layer.owner.to_string()).doing(&doing)?;
-            writer.lay(layer.source.path(), Path::new(&layer.target), owner).doing(&doing)?;
-        }
-        Ok(())
+        lay(self.job().recipe.files.iter().filter(|layer| wanted(layer)), tree, epoch)
     }
 
     pub(crate) fn lay_initramfs(&self, tree: &Path, initramfs: &Path, epoch: u64) -> Result<(), Error> {
@@ -42,19 +36,7 @@ impl Session<'_> {
         let epoch = resolution.epoch;
         let writer = Writer::new(tree, epoch);
         let doing = "applying the recipe's settings";
-        for (artifact, file) in recipe.artifacts.iter().zip(artifacts) {
-            let placement = Placement {
-                url: match &artifact.url {
-                    Location::Remote(url) => url.clone(),
-                    Location::Local(path) => path.relative().to_owned(),
-                },
-                target: artifact.target.clone().into(),
-                unpack: artifact.unpack,
-                strip_components: artifact.strip_components as usize,
-                mode: artifact.mode.bits(),
-            };
-            place(file, &placement, tree, epoch).doing(doing)?;
-        }
+        place_artifacts(&recipe.artifacts, artifacts, tree, epoch)?;
         settings::set_names(tree, &writer, &recipe.hostname, &recipe.locale, &recipe.timezone).doing(doing)?;
         settings::mark_updated(&writer, epoch).doing(doing)?;
         let line = recipe.kernel_command_line.join(" ");
@@ -86,12 +68,7 @@ impl Session<'_> {
         let units = &recipe.units;
         settings::set_units(&chroot, &units.enable, &units.disable, &units.mask).doing("setting units")?;
         drop(chroot);
-        for permission in &recipe.permissions {
-            let owner =
-                permission.owner.as_ref().map(|o| Owner::parse(tree, &o.to_string())).transpose().doing(doing)?;
-            writer.permit(&permission.path, Some(permission.mode.bits()), owner).doing("setting permissions")?;
-        }
-        Ok(())
+        set_permissions(&recipe.permissions, tree, epoch)
     }
 
     /// The image's own apt: the recipe's archives under their public addresses, each bound to its key.
@@ -112,12 +89,51 @@ impl Session<'_> {
     }
 }
 
+/// Lays folders over a tree.
+pub(crate) fn lay<'f>(layers: impl Iterator<Item = &'f FilesLayer>, tree: &Path, epoch: u64) -> Result<(), Error> {
+    let writer = Writer::new(tree, epoch);
+    for layer in layers {
+        let doing = format!("laying {} over the tree", layer.source.relative());
+        let owner = Owner::parse(tree, &layer.owner.to_string()).doing(&doing)?;
+        writer.lay(layer.source.path(), Path::new(&layer.target), owner).doing(&doing)?;
+    }
+    Ok(())
+}
+
+/// Puts artifacts into a tree; `files` are theirs, in the same order.
+pub(crate) fn place_artifacts(artifacts: &[Artifact], files: &[PathBuf], tree: &Path, epoch: u64) -> Result<(), Error> {
+    for (artifact, file) in artifacts.iter().zip(files) {
+        let placement = Placement {
+            url: match &artifact.url {
+                Location::Remote(url) => url.clone(),
+                Location::Local(path) => path.relative().to_owned(),
+            },
+            target: artifact.target.clone().into(),
+            unpack: artifact.unpack,
+            strip_components: artifact.strip_components as usize,
+            mode: artifact.mode.bits(),
+        };
+        place(file, &placement, tree, epoch).doing("placing artifacts")?;
+    }
+    Ok(())
+}
+
+pub(crate) fn set_permissions(permissions: &[Permission], tree: &Path, epoch: u64) -> Result<(), Error> {
+    let writer = Writer::new(tree, epoch);
+    for permission in permissions {
+        let owner = permission.owner.as_ref().map(|o| Owner::parse(tree, &o.to_string())).transpose();
+        let owner = owner.doing("setting permissions")?;
+        writer.permit(&permission.path, Some(permission.mode.bits()), owner).doing("setting permissions")?;
+    }
+    Ok(())
+}
+
 /// Whether a layer can be laid before users are made.
 pub(crate) fn is_roots(layer: &FilesLayer) -> bool {
     layer.owner.user == "root" && layer.owner.group == "root"
 }
 
-fn user(user: &helix_recipe::User) -> settings::User {
+pub(crate) fn user(user: &helix_recipe::User) -> settings::User {
     settings::User {
         name: user.name.clone(),
         uid: user.uid,

@@ -4,6 +4,8 @@
 //! needed, [`store`] keeps what was made.
 
 pub mod cache;
+mod container;
+pub mod containers;
 pub mod diff;
 mod disk_plan;
 mod error;

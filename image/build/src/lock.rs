@@ -21,6 +21,9 @@ const LARGEST: u64 = 64 << 20;
 pub struct Lock {
     schema: u32,
     resolutions: BTreeMap<String, Resolution>,
+    /// What tags of container images stood for: for each architecture, digests by reference.
+    #[serde(default)]
+    images: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// What apt answered to one request.
@@ -41,7 +44,7 @@ pub struct Resolution {
 
 impl Default for Lock {
     fn default() -> Self {
-        Self { schema: SCHEMA, resolutions: BTreeMap::new() }
+        Self { schema: SCHEMA, resolutions: BTreeMap::new(), images: BTreeMap::new() }
     }
 }
 
@@ -91,6 +94,16 @@ impl Lock {
         self.resolutions.insert(name.to_owned(), resolution);
     }
 
+    /// The digest that a reference stands for.
+    pub fn image(&self, architecture: &str, reference: &str) -> Option<&str> {
+        self.images.get(architecture)?.get(reference).map(String::as_str)
+    }
+
+    /// Notes the digest that a reference stands for.
+    pub fn set_image(&mut self, architecture: &str, reference: &str, digest: &str) {
+        self.images.entry(architecture.to_owned()).or_default().insert(reference.to_owned(), digest.to_owned());
+    }
+
     /// Writes the file, whole or not at all.
     ///
     /// # Errors
@@ -103,7 +116,13 @@ impl Lock {
     pub fn to_text(&self) -> String {
         let resolutions: Vec<String> =
             self.resolutions.iter().map(|(name, r)| format!("{}: {}", quoted(name), r.to_text())).collect();
-        format!("{{\n\"schema\": {},\n\"resolutions\": {{\n{}\n}}\n}}\n", self.schema, resolutions.join(",\n"))
+        let images = if self.images.is_empty() {
+            String::new()
+        } else {
+            format!(",\n\"images\": {}", serde_json::to_string(&self.images).expect("digests are plain data"))
+        };
+        let (schema, resolutions) = (self.schema, resolutions.join(",\n"));
+        format!("{{\n\"schema\": {schema},\n\"resolutions\": {{\n{resolutions}\n}}{images}\n}}\n")
     }
 }
 

@@ -37,6 +37,9 @@ pub struct Manifest {
     pub kernel: String,
     /// Number of packages.
     pub packages: u64,
+    /// The container images in Docker's stores.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub container_images: Vec<crate::containers::StoredImage>,
     /// Files beside the manifest, with their sha256.
     pub artifacts: BTreeMap<String, String>,
     /// The digest of the packages' resolution.

@@ -58,6 +58,29 @@ pub struct Job {
     pub boot_deadline: std::time::Duration,
 }
 
+/// Packages that are asked for, and the lock with the answer.
+pub(crate) struct PackageSet {
+    pub(crate) lock: PathBuf,
+    pub(crate) distribution: Distribution,
+    pub(crate) architecture: helix_recipe::Architecture,
+    pub(crate) archives: Vec<helix_recipe::Archive>,
+    /// The archives as they are for the architecture of this machine.
+    pub(crate) host_archives: Vec<helix_recipe::Archive>,
+    pub(crate) packages: Vec<String>,
+}
+
+impl PackageSet {
+    fn archives(&self) -> Vec<Archive> {
+        self.archives.iter().map(archive).collect()
+    }
+
+    /// What is asked of the lock.
+    pub(crate) fn request(&self) -> String {
+        let arch = crate::steps::arch(self.architecture);
+        crate::resolve::request(&self.archives(), &self.packages, true, arch)
+    }
+}
+
 /// What a build came to.
 #[derive(Debug)]
 pub enum Built {
@@ -78,14 +101,20 @@ impl Job {
         self.file.with_extension("lock")
     }
 
-    /// The recipe's archives.
-    fn archives(&self) -> Vec<Archive> {
-        self.recipe.archives.iter().map(archive).collect()
-    }
-
     /// What the recipe asks of its lock.
     pub(crate) fn request(&self) -> String {
-        crate::resolve::request(&self.archives(), &self.recipe.packages, true, arch_of(&self.recipe))
+        self.package_set().request()
+    }
+
+    fn package_set(&self) -> PackageSet {
+        PackageSet {
+            lock: self.lock_file(),
+            distribution: self.recipe.distribution,
+            architecture: self.recipe.architecture,
+            archives: self.recipe.archives.clone(),
+            host_archives: self.host_archives.clone(),
+            packages: self.recipe.packages.clone(),
+        }
     }
 
     /// The recipe as the manifest has it.
@@ -104,6 +133,14 @@ impl Job {
             _ => format!("{}-{}-{step}", self.name, self.recipe.architecture),
         }
     }
+}
+
+/// What the disk is put together from, besides files and settings.
+struct Trees {
+    packages: PathBuf,
+    initramfs: PathBuf,
+    /// Docker's stores, and the images in them.
+    stores: Option<(PathBuf, Vec<crate::containers::StoredImage>)>,
 }
 
 /// A build under way: the tools are open.
@@ -141,9 +178,11 @@ impl<'a> Session<'a> {
         if self.job.until == Step::Tools {
             return Ok(Built::Stopped(Step::Tools));
         }
-        let answer = self.resolve()?;
+        let answer = self.resolve_packages(&self.job.package_set())?;
         let digest = answer.resolution.digest();
-        let inputs = StepInputs::of(&self.job.recipe, &digest, self.tools.identity(), self.tools.key())?;
+        let ready = self.prepare_containers()?;
+        let (tools, key) = (self.tools.identity(), self.tools.key());
+        let inputs = StepInputs::of(&self.job.recipe, &digest, tools, key, &ready.identities)?;
         if let Some(mut manifest) = self.finished(&inputs.disk) {
             // The disk is the same, but what says nothing about it may have changed since: checks, and whether the
             // packages were in the lock already.
@@ -156,9 +195,19 @@ impl<'a> Session<'a> {
             return Ok(Built::Image { manifest: Box::new(manifest), fresh: false });
         }
         self.go_on()?;
-        let artifacts = self.fetch_artifacts()?;
-        let emulation = self.emulation(&answer.resolution)?;
-        let packages = self.packages(&inputs, &answer.resolution, &emulation)?;
+        // Before the machine's own programs are made runnable: one set of twins is in place at a time.
+        let mut stores = None;
+        if let Some(wanted) = inputs.containers.as_ref().filter(|_| self.job.until >= Step::Containers) {
+            stores = Some(self.containers(wanted, &ready, answer.resolution.epoch)?);
+            self.go_on()?;
+        }
+        if self.job.until == Step::Containers {
+            return Ok(Built::Stopped(Step::Containers));
+        }
+        let artifacts = self.fetch_artifacts(&self.job.recipe.artifacts)?;
+        let emulation = self.emulation(&answer.resolution, "emulation")?;
+        let packages = self.packages(&inputs.packages, &answer.resolution, &emulation)?;
+        self.store.set_last(&self.job.last_name(Step::Packages), &inputs.packages)?;
         if self.stop_after_tree(Step::Packages, &packages, &emulation, answer.resolution.epoch)? {
             return Ok(Built::Stopped(Step::Packages));
         }
@@ -168,7 +217,8 @@ impl<'a> Session<'a> {
             return Ok(Built::Stopped(Step::Initramfs));
         }
         self.go_on()?;
-        self.image(&inputs, &answer, &packages, &initramfs, &artifacts, &emulation)
+        let trees = Trees { packages, initramfs, stores };
+        self.image(&inputs, &answer, &trees, &artifacts, &emulation)
     }
 
     /// Stops between two steps when somebody wants that: not every program under way dies of Ctrl-C.
@@ -187,23 +237,23 @@ impl<'a> Session<'a> {
         (manifest.inputs == *disk && whole && size == manifest.size).then_some(manifest)
     }
 
-    fn resolve(&self) -> Result<Answer, Error> {
-        let recipe = &self.job.recipe;
-        let target = arch_of(recipe);
+    /// Asks the lock, and the archives where it does not answer.
+    pub(crate) fn resolve_packages(&self, set: &PackageSet) -> Result<Answer, Error> {
+        let target = crate::steps::arch(set.architecture);
         let host = Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
         let run = |program: &str| self.tools.toolbox().cmd(program);
         let question = Question {
-            lock: self.job.lock_file(),
+            lock: set.lock.clone(),
             name: target.debian_name().to_owned(),
-            archives: self.job.archives(),
-            debian: recipe.distribution == Distribution::Debian,
+            archives: set.archives(),
+            debian: set.distribution == Distribution::Debian,
             // A snapshot is a promise about contents, which another mirror cannot keep.
-            mirror: self.job.mirror.clone().filter(|_| recipe.archives[0].snapshot.is_none()),
-            packages: recipe.packages.clone(),
+            mirror: self.job.mirror.clone().filter(|_| set.archives[0].snapshot.is_none()),
+            packages: set.packages.clone(),
             essential: true,
             arch: target,
             twins_for: (host != target).then_some(host),
-            twin_archives: self.job.host_archives.iter().map(archive).collect(),
+            twin_archives: set.host_archives.iter().map(archive).collect(),
             forgive_expiry: false,
             run: &run,
         };
@@ -214,12 +264,9 @@ impl<'a> Session<'a> {
         Ok(answer)
     }
 
-    fn fetch_artifacts(&self) -> Result<Vec<PathBuf>, Error> {
+    pub(crate) fn fetch_artifacts(&self, artifacts: &[helix_recipe::Artifact]) -> Result<Vec<PathBuf>, Error> {
         let blobs = self.store.blobs(Kind::Blobs, self.job.offline);
-        let requests: Vec<Request> = self
-            .job
-            .recipe
-            .artifacts
+        let requests: Vec<Request> = artifacts
             .iter()
             .map(|a| Request {
                 url: match &a.url {
@@ -234,8 +281,8 @@ impl<'a> Session<'a> {
         Ok(requests.iter().map(|r| blobs.path(&r.sha256)).collect())
     }
 
-    /// Makes programs of the image run here; the twins are part of the cache.
-    fn emulation(&self, resolution: &Resolution) -> Result<Emulation, Error> {
+    /// Makes programs of a tree run here; the twins are part of the cache. `folder` is a new one for it.
+    pub(crate) fn emulation(&self, resolution: &Resolution, folder: &str) -> Result<Emulation, Error> {
         let target = arch_of(&self.job.recipe);
         let host = Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
         let mut twins = PathBuf::new();
@@ -250,12 +297,17 @@ impl<'a> Session<'a> {
             })?;
             twins = entry.join("tree");
         }
-        let work = self.work.path().join("emulation");
+        let work = self.work.path().join(folder);
         std::fs::create_dir(&work).map_err(|e| Error::io("making", &work, e))?;
         Emulation::start(host, target, &work, &self.tools.emulator(), &twins).doing("making foreign programs runnable")
     }
 
-    fn packages(&self, inputs: &StepInputs, resolution: &Resolution, emulation: &Emulation) -> Result<PathBuf, Error> {
+    pub(crate) fn packages(
+        &self,
+        inputs: &Inputs,
+        resolution: &Resolution,
+        emulation: &Emulation,
+    ) -> Result<PathBuf, Error> {
         let blobs = self.store.blobs(Kind::Packages, self.job.offline);
         let files: Vec<PackageFile> = resolution
             .packages
@@ -266,7 +318,7 @@ impl<'a> Session<'a> {
                 essential: resolution.essential.contains(&p.name),
             })
             .collect();
-        let entry = self.store.get_or_make(Kind::Trees, &inputs.packages, |dir| {
+        let entry = self.store.get_or_make(Kind::Trees, inputs, |dir| {
             self.progress.begin("Installing packages", Some(2 * files.len() as u64));
             let tree = dir.join("tree");
             std::fs::create_dir(&tree).map_err(|e| Error::io("making", &tree, e))?;
@@ -283,7 +335,6 @@ impl<'a> Session<'a> {
             self.progress.end(&format!("{} packages", files.len()));
             Ok(())
         })?;
-        self.store.set_last(&self.job.last_name(Step::Packages), &inputs.packages)?;
         Ok(entry.join("tree"))
     }
 
@@ -321,8 +372,7 @@ impl<'a> Session<'a> {
         &self,
         inputs: &StepInputs,
         answer: &Answer,
-        packages: &Path,
-        initramfs: &Path,
+        trees: &Trees,
         artifacts: &[PathBuf],
         emulation: &Emulation,
     ) -> Result<Built, Error> {
@@ -331,13 +381,13 @@ impl<'a> Session<'a> {
         let _lock = self.store.lock(&format!("output-{}", &lock_name[..16]))?;
         let folder = Folder::start(&self.job.output)?;
         // The tree's upper layer lies in the cache's own file system: that of the output may not hold ids of a tree.
-        let view = OverlayTree::new(packages, &self.work.path().join("files")).doing("laying files")?;
+        let view = OverlayTree::new(&trees.packages, &self.work.path().join("files")).doing("laying files")?;
         let tree = view.path();
         self.progress.begin("Laying files and settings over the packages", None);
         // What belongs to root comes before users are made, who get their first files from /etc/skel; the rest after.
         self.lay_files(tree, epoch, is_roots)?;
         self.apply_settings(tree, &answer.resolution, artifacts, emulation)?;
-        self.lay_initramfs(tree, initramfs, epoch)?;
+        self.lay_initramfs(tree, &trees.initramfs, epoch)?;
         let writer = Writer::new(tree, epoch);
         clean::clean(tree, &writer).doing("cleaning the tree")?;
         clean::normalise(tree, epoch).doing("cleaning the tree")?;
@@ -352,12 +402,24 @@ impl<'a> Session<'a> {
         crate::output::write_whole(&folder.path().join(crate::diff::SBOM), bill.as_bytes())?;
         inventory::write(tree, folder.path())?;
         let kernel = settings::kernel_version(tree).doing("looking for the kernel")?;
-        let size = self.write_disk(&inputs.disk, tree, &kernel, epoch, folder.path())?;
-        let manifest = self.manifest(inputs, answer, kernel, size, folder.path())?;
+        let whole = self.with_stores(&view, trees)?;
+        let root = whole.as_ref().map_or(tree, OverlayTree::path);
+        let size = self.write_disk(&inputs.disk, root, &kernel, epoch, folder.path())?;
+        let stored = trees.stores.as_ref().map(|(_, images)| images.clone()).unwrap_or_default();
+        let manifest = self.manifest(inputs, answer, kernel, size, stored, folder.path())?;
         manifest.write(folder.path())?;
         folder.publish()?;
         self.store.set_last(&self.job.last_name(Step::Disk), &inputs.disk)?;
         Ok(Built::Image { manifest: Box::new(manifest), fresh: true })
+    }
+
+    /// The finished tree with Docker's stores under it. They are laid there last, and only for reading: times and links of
+    /// what is in them are those of the container images.
+    fn with_stores(&self, view: &OverlayTree, trees: &Trees) -> Result<Option<OverlayTree>, Error> {
+        let Some((stores, _)) = &trees.stores else { return Ok(None) };
+        let lowers = [view.upper(), trees.packages.as_path(), stores.as_path()];
+        let whole = OverlayTree::read_only(&lowers, &self.work.path().join("whole"));
+        whole.map(Some).doing("laying the tree over Docker's stores")
     }
 
     /// ESP, XFS and qcow2; returns the size of the qcow2 in bytes.
@@ -400,6 +462,7 @@ impl<'a> Session<'a> {
         answer: &Answer,
         kernel: String,
         size: u64,
+        container_images: Vec<crate::containers::StoredImage>,
         dir: &Path,
     ) -> Result<Manifest, Error> {
         let mut artifacts = BTreeMap::new();
@@ -418,6 +481,7 @@ impl<'a> Session<'a> {
             epoch: answer.resolution.epoch,
             kernel,
             packages: answer.resolution.packages.len() as u64,
+            container_images,
             artifacts,
             lock_digest: answer.resolution.digest(),
             lock_differences: answer.differences.clone(),
@@ -442,6 +506,10 @@ impl<'a> Session<'a> {
 
     pub(crate) fn job(&self) -> &Job {
         self.job
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.store
     }
 
     pub(crate) fn output(&self) -> &Path {

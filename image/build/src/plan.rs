@@ -37,11 +37,15 @@ pub fn plan(job: &Job, store: &Store) -> Result<Vec<PlannedStep>, Error> {
     let lock = Lock::read(&job.lock_file())?;
     let resolution = lock.as_ref().and_then(|l| l.get(target.debian_name())).filter(|r| r.request == job.request());
     let inputs = match (&tools, resolution) {
-        (Some((tools, identity)), Some(r)) => Some(StepInputs::of(&job.recipe, &r.digest(), identity, &tools.key())?),
+        (Some((tools, identity)), Some(r)) => {
+            let containers = crate::containers::identities(job, identity)?;
+            Some(StepInputs::of(&job.recipe, &r.digest(), identity, &tools.key(), &containers)?)
+        }
         _ => None,
     };
     let image = Manifest::read(&job.output).ok();
-    let steps = Step::ALL.into_iter().map(|step| {
+    let has_containers = !job.recipe.container_images.is_empty();
+    let steps = Step::ALL.into_iter().filter(|step| *step != Step::Containers || has_containers).map(|step| {
         let wanted = if step == Step::Tools {
             tools.as_ref().map(|(inputs, _)| inputs)
         } else {
@@ -57,7 +61,7 @@ pub fn plan(job: &Job, store: &Store) -> Result<Vec<PlannedStep>, Error> {
         };
         let cached = match step {
             Step::Tools => store.get(Kind::Tools, &wanted.key()).is_some(),
-            Step::Packages | Step::Initramfs => store.get(Kind::Trees, &wanted.key()).is_some(),
+            Step::Packages | Step::Initramfs | Step::Containers => store.get(Kind::Trees, &wanted.key()).is_some(),
             // The tree is not kept by itself; it is there when the disk that holds it is.
             Step::Files => image.as_ref().is_some_and(|m| Some(&m.inputs) == inputs.as_ref().map(|i| &i.disk)),
             Step::Disk => image.as_ref().is_some_and(|m| m.inputs == *wanted),

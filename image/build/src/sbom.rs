@@ -83,7 +83,7 @@ fn encode(text: &str) -> String {
 }
 
 /// A time in the form of RFC 3339.
-fn timestamp(epoch: u64) -> String {
+pub(crate) fn timestamp(epoch: u64) -> String {
     let (days, seconds) = (epoch / 86_400, epoch % 86_400);
     // Howard Hinnant's civil_from_days, for days since 1970.
     let z = days + 719_468;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-use helix_recipe::{Architecture, Location, Recipe};
+use helix_recipe::{Architecture, Artifact, Location, Recipe};
 use helix_rootfs::{Arch, files};
 use serde::Serialize;
 
@@ -23,6 +23,8 @@ pub enum Step {
     Initramfs,
     /// Files, artifacts and settings over the packages.
     Files,
+    /// Container images in Docker's stores.
+    Containers,
     /// File systems, partitions and the qcow2.
     Disk,
     /// The boot test.
@@ -31,7 +33,8 @@ pub enum Step {
 
 impl Step {
     /// All steps in order.
-    pub const ALL: [Self; 6] = [Self::Tools, Self::Packages, Self::Initramfs, Self::Files, Self::Disk, Self::Test];
+    pub const ALL: [Self; 7] =
+        [Self::Tools, Self::Packages, Self::Initramfs, Self::Files, Self::Containers, Self::Disk, Self::Test];
 
     /// The step's name on the command line.
     pub fn name(self) -> &'static str {
@@ -40,6 +43,7 @@ impl Step {
             Self::Packages => "packages",
             Self::Initramfs => "initramfs",
             Self::Files => "files",
+            Self::Containers => "containers",
             Self::Disk => "disk",
             Self::Test => "test",
         }
@@ -68,6 +72,7 @@ mod revision {
     pub(super) const PACKAGES: u32 = 2;
     pub(super) const INITRAMFS: u32 = 1;
     pub(super) const FILES: u32 = 1;
+    pub(super) const CONTAINERS: u32 = 1;
     pub(super) const DISK: u32 = 1;
     pub(super) const TEST: u32 = 1;
 }
@@ -87,7 +92,11 @@ const INITRAMFS_PATHS: [&str; 8] = [
 
 /// The architecture as the tree knows it.
 pub fn arch_of(recipe: &Recipe) -> Arch {
-    match recipe.architecture {
+    arch(recipe.architecture)
+}
+
+pub(crate) fn arch(architecture: Architecture) -> Arch {
+    match architecture {
         Architecture::Arm64 => Arch::Arm64,
         Architecture::Amd64 => Arch::Amd64,
     }
@@ -102,6 +111,8 @@ pub struct StepInputs {
     pub initramfs: Inputs,
     /// Of [`Step::Files`].
     pub files: Inputs,
+    /// Of [`Step::Containers`]; none, when the recipe names no container images.
+    pub containers: Option<Inputs>,
     /// Of [`Step::Disk`].
     pub disk: Inputs,
     /// Of [`Step::Test`].
@@ -110,20 +121,24 @@ pub struct StepInputs {
 
 impl StepInputs {
     /// Works out all inputs; `resolution` is the digest of the packages' resolution, `tools` the identity of the tools,
-    /// `tools_key` their key.
+    /// `tools_key` their key, `containers` what each container image of the recipe is made from.
     ///
     /// # Errors
     /// When a file of the recipe cannot be read.
-    pub fn of(recipe: &Recipe, resolution: &str, tools: &str, tools_key: &str) -> Result<Self, Error> {
-        let packages = Inputs::of("packages", revision::PACKAGES)
-            .with("packages and their versions", resolution)
-            .with("tools", tools);
+    pub fn of(
+        recipe: &Recipe,
+        resolution: &str,
+        tools: &str,
+        tools_key: &str,
+        containers: &[String],
+    ) -> Result<Self, Error> {
+        let packages = packages_inputs(resolution, tools);
         let mut initramfs = Inputs::of("initramfs", revision::INITRAMFS).with("tree of packages", &packages.key());
         let mut files = Inputs::of("files", revision::FILES)
             .with("tree of packages", &packages.key())
             .with_json("archives", &recipe.archives)
             .with_json("permissions", &recipe.permissions)
-            .with_json("artifacts", &artifact_inputs(recipe))
+            .with_json("artifacts", &artifact_inputs(&recipe.artifacts))
             .with_json("users", &recipe.users)
             .with_json("units", &recipe.units)
             .with_json("hostname, locale, timezone", &(&recipe.hostname, &recipe.locale, &recipe.timezone))
@@ -138,13 +153,26 @@ impl StepInputs {
             initramfs = initramfs.with(&name, &relevant);
         }
         files = files.with("initramfs", &initramfs.key());
-        let disk = Inputs::of("disk", revision::DISK)
+        let mut disk = Inputs::of("disk", revision::DISK)
             .with("tree", &files.key())
             .with_json("disk", &recipe.disk)
             .with("summary", &recipe.summary)
             .with("tools", tools);
+        let containers = (!recipe.container_images.is_empty()).then(|| {
+            let mut inputs =
+                Inputs::of("containers", revision::CONTAINERS).with("architecture", recipe.architecture.as_str());
+            for (image, identity) in recipe.container_images.iter().zip(containers) {
+                let (name, source) = (image.name.clone().unwrap_or_default(), image.source.to_string());
+                let value = format!("{identity} {name} {} {}", image.data_root, image.flatten);
+                inputs = inputs.with(&format!("{source} {name} in {}", image.data_root), &value);
+            }
+            inputs
+        });
+        if let Some(containers) = &containers {
+            disk = disk.with("container images", &containers.key());
+        }
         let test = test_inputs(&disk, &serde_json::to_value(&recipe.checks).expect("checks are plain data"), tools_key);
-        Ok(Self { packages, initramfs, files, disk, test })
+        Ok(Self { packages, initramfs, files, containers, disk, test })
     }
 
     /// The inputs of one step.
@@ -154,10 +182,16 @@ impl StepInputs {
             Step::Packages => Some(&self.packages),
             Step::Initramfs => Some(&self.initramfs),
             Step::Files => Some(&self.files),
+            Step::Containers => self.containers.as_ref(),
             Step::Disk => Some(&self.disk),
             Step::Test => Some(&self.test),
         }
     }
+}
+
+/// The inputs of a tree of packages.
+pub(crate) fn packages_inputs(resolution: &str, tools: &str) -> Inputs {
+    Inputs::of("packages", revision::PACKAGES).with("packages and their versions", resolution).with("tools", tools)
 }
 
 /// The inputs of the boot test of a disk.
@@ -166,9 +200,8 @@ pub(crate) fn test_inputs(disk: &Inputs, checks: &serde_json::Value, tools: &str
 }
 
 /// Artifacts by what decides their content: an address does not, once there is a digest.
-fn artifact_inputs(recipe: &Recipe) -> Vec<serde_json::Value> {
-    recipe
-        .artifacts
+pub(crate) fn artifact_inputs(artifacts: &[Artifact]) -> Vec<serde_json::Value> {
+    artifacts
         .iter()
         .map(|a| {
             serde_json::json!([

@@ -47,8 +47,9 @@ struct Test<'a> {
 /// [`Error::CheckFailed`] when the image does not boot or a check says no; [`Error::CheckCouldNotRun`] when that cannot
 /// be found out.
 fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inputs) -> Result<BootReport, Error> {
-    let checks =
+    let mut checks =
         checks(&manifest.resolved_recipe).map_err(|reason| Error::NotAnImage { path: dir.to_owned(), reason })?;
+    checks.extend(image_checks(manifest));
     test.progress.begin("Booting the image", None);
     let config = config(dir, manifest, test, None)?;
     let report = match boot(&config, test.progress) {
@@ -173,6 +174,23 @@ fn checks(recipe: &Value) -> Result<Vec<Check>, String> {
                 expect: text("expect"),
                 timeout: timeout.map_or(Duration::from_secs(60), helix_recipe::Timeout::duration),
             })
+        })
+        .collect()
+}
+
+/// Whether the engine has the container images that the build put into its store.
+fn image_checks(manifest: &Manifest) -> Vec<Check> {
+    let own = manifest.resolved_recipe["docker"]["data-root"].as_str().unwrap_or_default();
+    let images = manifest.container_images.iter().filter(|image| image.data_root == own).enumerate();
+    images
+        .map(|(at, image)| Check {
+            name: format!("container-image-{}", at + 1),
+            command: format!(
+                "docker image inspect --format '{{{{.Id}}}}' '{}'",
+                image.names.first().unwrap_or(&image.id)
+            ),
+            expect: Some(image.id.clone()),
+            timeout: Duration::from_secs(120),
         })
         .collect()
 }

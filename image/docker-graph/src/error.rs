@@ -21,6 +21,14 @@ pub enum Error {
         /// What is wrong with it, and where.
         reason: String,
     },
+    /// A registry could not be reached, or does not do what it should, after several tries.
+    #[error("{image}: {reason}")]
+    Transfer {
+        /// Which image, as it was given.
+        image: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// The data root cannot be used as it is.
     #[error("{}: {reason}", path.display())]
     DataRoot {

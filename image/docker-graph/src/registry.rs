@@ -51,12 +51,34 @@ impl Default for Patience {
 #[derive(Debug, Clone)]
 pub struct BlobCache {
     folder: PathBuf,
+    offline: bool,
 }
 
 impl BlobCache {
-    /// Uses `folder`, which is made when the first blob comes.
-    pub fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+    /// Uses `folder`, which is made when the first blob comes. With `offline`, only what is there can be had.
+    pub fn new(folder: &Path, offline: bool) -> Self {
+        Self { folder: folder.to_owned(), offline }
+    }
+
+    fn refuse_offline(&self, url: &str) -> Result<(), String> {
+        if self.offline { Err(format!("{url} is not in the cache, and --offline forbids to fetch it")) } else { Ok(()) }
+    }
+
+    /// A manifest that is there.
+    fn document(&self, digest: &Digest) -> Option<Vec<u8>> {
+        let path = self.path(digest);
+        let small = path.metadata().is_ok_and(|stat| stat.len() <= MAX_DOCUMENT);
+        std::fs::read(path).ok().filter(|bytes| small && Digest::of(bytes) == *digest)
+    }
+
+    /// Keeps a manifest.
+    fn keep(&self, bytes: &[u8]) -> std::io::Result<()> {
+        let path = self.path(&Digest::of(bytes));
+        let folder = path.parent().expect("a blob lies in a folder");
+        std::fs::create_dir_all(folder)?;
+        let mut aside = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder)?;
+        aside.write_all(bytes)?;
+        aside.persist(&path).map_err(|e| e.error).map(drop)
     }
 
     fn path(&self, digest: &Digest) -> PathBuf {
@@ -84,10 +106,11 @@ pub fn pull(
 ) -> Result<Image, Error> {
     let origin = format!("registry:{reference}");
     let told = |reason: String| Error::image(&origin, reason);
+    let refused = |refusal: Refusal| refusal.of(&origin);
     let client = Client::new(reference, patience);
     let pinned: Option<Digest> = reference.digest().map(str::parse).transpose().map_err(told)?;
     let what = reference.digest().or(reference.tag()).unwrap_or("latest");
-    let mut document = client.manifest(what, pinned.as_ref()).map_err(told)?;
+    let mut document = client.kept_manifest(what, pinned.as_ref(), cache).map_err(refused)?;
     let digest = Digest::of(&document);
     let mut depth = 0;
     let Parts { config, layers } = loop {
@@ -99,7 +122,7 @@ pub fn pull(
                     return Err(told(format!("its indexes lie in each other more than {MAX_DEPTH} deep")));
                 }
                 let chosen = named(&list[0]).map_err(told)?.digest;
-                document = client.manifest(&chosen.to_string(), Some(&chosen)).map_err(told)?;
+                document = client.kept_manifest(&chosen.to_string(), Some(&chosen), cache).map_err(refused)?;
             }
         }
     };
@@ -112,8 +135,9 @@ pub fn pull(
             wanted.push(layer);
         }
     }
-    let results =
-        crate::parallel(&wanted, PARALLEL, |blob| client.blob(blob, cache).map_err(told).inspect(|()| done(blob.size)));
+    let results = crate::parallel(&wanted, PARALLEL, |blob| {
+        client.blob(blob, cache).map_err(refused).inspect(|()| done(blob.size))
+    });
     results.into_iter().collect::<Result<Vec<()>, Error>>()?;
     let config_file = cache.path(&config.digest);
     let config = std::fs::read(&config_file).map_err(Error::io("reading", &config_file))?;
@@ -142,6 +166,16 @@ pub fn pull(
     Ok(image)
 }
 
+/// The digest of what a reference stands for now.
+///
+/// # Errors
+/// Those of [`pull`].
+pub fn digest_of(reference: &Reference, patience: Patience) -> Result<Digest, Error> {
+    let what = reference.digest().or(reference.tag()).unwrap_or("latest");
+    let document = Client::new(reference, patience).manifest(what, None);
+    document.map(|bytes| Digest::of(&bytes)).map_err(|refusal| refusal.of(&format!("registry:{reference}")))
+}
+
 /// One repository of one registry.
 struct Client {
     agent: Agent,
@@ -160,6 +194,23 @@ enum Refusal {
     Later(String, Option<Duration>),
     /// It will not work.
     Never(String),
+}
+
+impl Refusal {
+    /// The error for an image.
+    fn of(self, image: &str) -> Error {
+        let image = image.to_owned();
+        match self {
+            Self::Later(reason, _) => Error::Transfer { image, reason },
+            Self::Never(reason) => Error::Image { image, reason },
+        }
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self::Never(reason)
+    }
 }
 
 /// What a token server answers.
@@ -192,8 +243,19 @@ impl Client {
         Self { agent, base, registry, repository, retries: patience.retries, authorization: Mutex::new(None) }
     }
 
+    /// A manifest or index, from the cache if it has the digest.
+    fn kept_manifest(&self, what: &str, expected: Option<&Digest>, cache: &BlobCache) -> Result<Vec<u8>, Refusal> {
+        if let Some(bytes) = expected.and_then(|digest| cache.document(digest)) {
+            return Ok(bytes);
+        }
+        cache.refuse_offline(&format!("{}/manifests/{what}", self.base))?;
+        let bytes = self.manifest(what, expected)?;
+        cache.keep(&bytes).map_err(|e| format!("keeping the manifest: {e}"))?;
+        Ok(bytes)
+    }
+
     /// A manifest or index by tag or digest.
-    fn manifest(&self, what: &str, expected: Option<&Digest>) -> Result<Vec<u8>, String> {
+    fn manifest(&self, what: &str, expected: Option<&Digest>) -> Result<Vec<u8>, Refusal> {
         let url = format!("{}/manifests/{what}", self.base);
         let bytes = retried(self.retries, || {
             let response = self.get(&url, &[("Accept", ACCEPT.to_owned())])?;
@@ -203,22 +265,24 @@ impl Client {
             Ok(bytes)
         })?;
         if bytes.len() as u64 > MAX_DOCUMENT {
-            return Err(format!("{url}: a manifest of more than {MAX_DOCUMENT} bytes"));
+            return Err(format!("{url}: a manifest of more than {MAX_DOCUMENT} bytes").into());
         }
         match expected {
             Some(expected) if Digest::of(&bytes) != *expected => {
-                Err(format!("{url}: the registry sent {}; nothing of it was used", Digest::of(&bytes)))
+                Err(format!("{url}: the registry sent {}; nothing of it was used", Digest::of(&bytes)).into())
             }
             _ => Ok(bytes),
         }
     }
 
     /// Fetches a blob into the cache, if it is not there.
-    fn blob(&self, blob: &Named, cache: &BlobCache) -> Result<(), String> {
+    fn blob(&self, blob: &Named, cache: &BlobCache) -> Result<(), Refusal> {
         let path = cache.path(&blob.digest);
         if path.metadata().is_ok_and(|stat| stat.len() == blob.size) {
             return Ok(());
         }
+        let url = format!("{}/blobs/{}", self.base, blob.digest);
+        cache.refuse_offline(&url)?;
         let folder = path.parent().expect("a blob lies in a folder");
         std::fs::create_dir_all(folder).map_err(|e| format!("making {}: {e}", folder.display()))?;
         let partial = cache.partial(&blob.digest);
@@ -229,16 +293,15 @@ impl Client {
         if path.exists() {
             return Ok(());
         }
-        let url = format!("{}/blobs/{}", self.base, blob.digest);
         retried(self.retries, || self.go_on(&url, blob, &mut file, &partial))?;
-        file.rewind().map_err(|e| e.to_string())?;
+        file.rewind().map_err(|e| format!("reading {}: {e}", partial.display()))?;
         let actual = Digest::of_reader(&file).map_err(|e| format!("reading {}: {e}", partial.display()))?;
         if actual != blob.digest {
             let _ = std::fs::remove_file(&partial);
-            return Err(format!("{url}: the registry sent {actual}; nothing of it was kept"));
+            return Err(format!("{url}: the registry sent {actual}; nothing of it was kept").into());
         }
         file.sync_data().map_err(|e| format!("writing {}: {e}", partial.display()))?;
-        std::fs::rename(&partial, &path).map_err(|e| format!("writing {}: {e}", path.display()))
+        std::fs::rename(&partial, &path).map_err(|e| format!("writing {}: {e}", path.display()).into())
     }
 
     /// Fetches what is missing at the end of `file`.
@@ -376,15 +439,17 @@ impl Client {
 }
 
 /// Tries again what may work later, after growing pauses, or longer ones where the registry asks for them.
-fn retried<T>(retries: usize, mut attempt: impl FnMut() -> Result<T, Refusal>) -> Result<T, String> {
+fn retried<T>(retries: usize, mut attempt: impl FnMut() -> Result<T, Refusal>) -> Result<T, Refusal> {
     let growing = ExponentialBuilder::default().with_min_delay(Duration::from_millis(500)).with_max_times(retries);
     let mut pauses = growing.build();
     loop {
         match attempt() {
             Ok(done) => return Ok(done),
-            Err(Refusal::Never(why)) => return Err(why),
+            Err(Refusal::Never(why)) => return Err(Refusal::Never(why)),
             Err(Refusal::Later(why, asked)) => {
-                let planned = pauses.next().ok_or_else(|| format!("{why}, after {retries} more tries"))?;
+                let Some(planned) = pauses.next() else {
+                    return Err(Refusal::Later(format!("{why}, after {retries} more tries"), None));
+                };
                 let pause = planned.max(asked.unwrap_or_default());
                 tracing::warn!("{why}; next try in {:.1} s", pause.as_secs_f32());
                 std::thread::sleep(pause);

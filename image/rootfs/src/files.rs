@@ -203,8 +203,11 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Sets both times of a file, a folder or a symbolic link itself.
-pub(crate) fn set_time(path: &Path, seconds: u64) -> Result<(), Error> {
+/// Sets both times of a file, a folder or a symbolic link itself, in seconds since 1970.
+///
+/// # Errors
+/// When the system refuses it.
+pub fn set_time(path: &Path, seconds: u64) -> Result<(), Error> {
     let time = Timespec { tv_sec: i64::try_from(seconds).unwrap_or(i64::MAX), tv_nsec: 0 };
     let times = Timestamps { last_access: time, last_modification: time };
     rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW)

@@ -37,9 +37,18 @@ impl Mounts {
         self.mounted(target)
     }
 
-    pub(crate) fn overlay(&mut self, lower: &Path, upper: &Path, work: &Path, target: &Path) -> Result<(), Error> {
-        let options =
-            format!("lowerdir={},upperdir={},workdir={},userxattr", escape(lower), escape(upper), escape(work));
+    /// Lays folders over each other, the first one on top; `writable` is an upper and a work folder.
+    pub(crate) fn overlay(
+        &mut self,
+        lowers: &[&Path],
+        writable: Option<(&Path, &Path)>,
+        target: &Path,
+    ) -> Result<(), Error> {
+        let lowers: Vec<String> = lowers.iter().map(|lower| escape(lower)).collect();
+        let mut options = format!("lowerdir={},userxattr", lowers.join(":"));
+        if let Some((upper, work)) = writable {
+            options += &format!(",upperdir={},workdir={}", escape(upper), escape(work));
+        }
         let options =
             CString::new(options).map_err(|_| Error::mount("an overlay", target, rustix::io::Errno::INVAL))?;
         mount("overlay", target, "overlay", MountFlags::empty(), options.as_c_str())
@@ -109,10 +118,11 @@ fn escape(path: &Path) -> String {
     out
 }
 
-/// A writable view of a tree that stays untouched: changes go to a folder of their own.
+/// A view of trees that stay untouched: changes go to a folder of their own.
 #[derive(Debug)]
 pub struct OverlayTree {
     path: PathBuf,
+    upper: PathBuf,
     _mounts: Mounts,
 }
 
@@ -122,6 +132,14 @@ impl OverlayTree {
     /// # Errors
     /// When the kernel refuses the overlay.
     pub fn new(lower: &Path, work: &Path) -> Result<Self, Error> {
+        Self::over(&[lower], work)
+    }
+
+    /// As [`Self::new`], over several trees, the first one on top.
+    ///
+    /// # Errors
+    /// When the kernel refuses the overlay.
+    pub fn over(lowers: &[&Path], work: &Path) -> Result<Self, Error> {
         let [upper, scratch, path] = ["upper", "scratch", "tree"].map(|name| work.join(name));
         for dir in [&upper, &scratch, &path] {
             std::fs::create_dir_all(dir).map_err(|e| Error::io("creating", dir, e))?;
@@ -130,8 +148,24 @@ impl OverlayTree {
         std::fs::set_permissions(&upper, std::fs::Permissions::from_mode(0o755))
             .map_err(|e| Error::io("setting the mode of", &upper, e))?;
         let mut mounts = Mounts::default();
-        mounts.overlay(lower, &upper, &scratch, &path)?;
-        Ok(Self { path, _mounts: mounts })
+        mounts.overlay(lowers, Some((&upper, &scratch)), &path)?;
+        Ok(Self { path, upper, _mounts: mounts })
+    }
+
+    /// Lays trees over each other at the new folder `path`, for reading.
+    ///
+    /// # Errors
+    /// When the kernel refuses the overlay.
+    pub fn read_only(lowers: &[&Path], path: &Path) -> Result<Self, Error> {
+        std::fs::create_dir(path).map_err(|e| Error::io("creating", path, e))?;
+        let mut mounts = Mounts::default();
+        mounts.overlay(lowers, None, path)?;
+        Ok(Self { path: path.to_owned(), upper: lowers[0].to_owned(), _mounts: mounts })
+    }
+
+    /// The folder with the changes.
+    pub fn upper(&self) -> &Path {
+        &self.upper
     }
 
     /// Where the view is.

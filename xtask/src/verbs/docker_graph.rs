@@ -76,7 +76,7 @@ fn read(image: &ImageArg, platform: &Platform, scratch: &std::path::Path) -> Res
         ImageSource::Archive(path) => read_archive(path, name, platform, scratch)?,
         ImageSource::Layout(path) => read_layout(path, name, platform)?,
         ImageSource::Registry(reference) => {
-            let cache = BlobCache::new(&super::workspace()?.cache.join("blobs"));
+            let cache = BlobCache::new(&super::workspace()?.cache.join("blobs"), false);
             let ui = Ui::new();
             ui.begin(&format!("Fetching {reference}"), None);
             let size = AtomicU64::new(0);

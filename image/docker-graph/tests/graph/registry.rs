@@ -129,7 +129,7 @@ const PATIENCE: Patience = Patience { stall: Duration::from_secs(2), retries: 1 
 
 fn pulled(root: &Root, host: &str, tag: &str) -> Result<Image, Error> {
     let reference = format!("{host}/some/image{tag}").parse().expect("a reference");
-    pull(&reference, None, &platform(), &BlobCache::new(&root.path("blobs")), PATIENCE, &|_| ())
+    pull(&reference, None, &platform(), &BlobCache::new(&root.path("blobs"), false), PATIENCE, &|_| ())
 }
 
 fn works(shelf: Shelf, respond: impl Fn(&Shelf, &Request) -> Answer + Send + Sync + 'static) -> (Root, String) {
@@ -171,6 +171,15 @@ fn an_image_is_pulled_once_and_known_by_its_digest() {
     });
     let found = pulled(&root, &host, &format!("@{manifest}")).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(found.id, image.id());
+
+    // And with nobody to ask at all.
+    let offline = |digest: &Digest| {
+        let reference = format!("{host}/some/image@{digest}").parse().expect("a reference");
+        pull(&reference, None, &platform(), &BlobCache::new(&root.path("blobs"), true), PATIENCE, &|_| ())
+    };
+    assert_eq!(offline(&manifest).unwrap_or_else(|e| panic!("{e}")).id, image.id());
+    let message = offline(&Digest::of(b"")).expect_err("another image").to_string();
+    assert!(message.contains("is not in the cache, and --offline forbids to fetch it"), "{message}");
 }
 
 #[test]

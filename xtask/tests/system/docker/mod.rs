@@ -1,7 +1,7 @@
 //! Data roots that `docker-graph` makes, judged by real engines of three ages.
 
 #[path = "../../../../image/docker-graph/tests/graph/craft.rs"]
-mod craft;
+pub(crate) mod craft;
 mod engine;
 mod engines;
 mod golden;

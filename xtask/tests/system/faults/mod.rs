@@ -2,6 +2,7 @@
 
 mod archives;
 mod builds;
+mod containers;
 mod disks;
 mod downloads;
 mod images;

@@ -1,0 +1,223 @@
+//! A container recipe to a container image: packages as the lowest layer, made by the same engine as those of a machine,
+//! and the recipe's own layers on top, each kept by itself.
+
+use std::path::{Path, PathBuf};
+
+use helix_docker_graph::{Image, Packed, Reference, compose, pack};
+use helix_recipe::{Artifact, ContainerLayer, ContainerRecipe, Options};
+use helix_rootfs::chroot::Chroot;
+use helix_rootfs::files::{self, Writer};
+use helix_rootfs::{Arch, Emulation, OverlayTree, clean, settings};
+use serde_json::{Map, Value, json};
+
+use crate::error::{Doing, Error};
+use crate::files_step::{is_roots, lay, place_artifacts, set_permissions, user};
+use crate::key::Inputs;
+use crate::lock::{Lock, Resolution};
+use crate::pipeline::{Job, PackageSet, Session};
+use crate::steps::{artifact_inputs, packages_inputs};
+use crate::store::Kind;
+
+/// Raised when the way a layer or an image is made changes.
+const REVISION: u32 = 1;
+/// The name of a layer's stream in its entry of the cache.
+const STREAM: &str = "layer.tar";
+
+/// A container recipe whose packages are known.
+pub(crate) struct Build {
+    recipe: ContainerRecipe,
+    /// The recipe's file.
+    file: PathBuf,
+    resolution: Resolution,
+}
+
+impl Build {
+    /// By the lock beside the recipe alone; `None` when it has no answer.
+    pub(crate) fn locked(job: &Job, file: &Path) -> Result<Option<Self>, Error> {
+        let recipe = load(job, file)?;
+        let set = package_set(&recipe, file)?;
+        let lock = Lock::read(&set.lock)?;
+        let resolution = lock.as_ref().and_then(|l| l.get(recipe.architecture.as_str()));
+        let resolution = resolution.filter(|r| r.request == set.request()).cloned();
+        Ok(resolution.map(|resolution| Self { recipe, file: file.to_owned(), resolution }))
+    }
+
+    /// By the lock, or by the archives, as the build is told.
+    pub(crate) fn resolved(session: &Session<'_>, file: &Path) -> Result<Self, Error> {
+        let recipe = load(session.job(), file)?;
+        let answer = session.resolve_packages(&package_set(&recipe, file)?)?;
+        Ok(Self { recipe, file: file.to_owned(), resolution: answer.resolution })
+    }
+
+    /// What the image is made from.
+    pub(crate) fn identity(&self, tools: &str) -> Result<String, Error> {
+        let layers = self.layers(tools)?;
+        let top = layers.last().expect("packages are a layer");
+        Ok(Inputs::of("container image", REVISION)
+            .with("layers", &top.key())
+            .with_json("config", &self.recipe.config)
+            .key())
+    }
+
+    /// The inputs of each layer, from the lowest to the highest.
+    fn layers(&self, tools: &str) -> Result<Vec<Inputs>, Error> {
+        let packages = packages_inputs(&self.resolution.digest(), tools);
+        let mut layers = vec![Inputs::of("container packages", REVISION).with("tree of packages", &packages.key())];
+        for layer in &self.recipe.layers {
+            let below = layers.last().expect("packages are a layer").key();
+            let mut inputs = Inputs::of("container layer", REVISION)
+                .with("layer below", &below)
+                .with("name", &layer.name)
+                .with_json("artifacts", &artifact_inputs(&layer.artifacts))
+                .with_json("users", &layer.users)
+                .with_json("permissions", &layer.permissions);
+            for (at, folder) in layer.files.iter().enumerate() {
+                let digest = files::digest(folder.source.path()).doing("reading the recipe's files")?;
+                let value = format!("{digest} {} {}", folder.target, folder.owner);
+                inputs = inputs.with(&format!("files[{at}] {}", folder.source.relative()), &value);
+            }
+            layers.push(inputs);
+        }
+        Ok(layers)
+    }
+
+    /// Makes the image, but for the layers that are in the cache.
+    pub(crate) fn image(&self, session: &Session<'_>, names: Vec<Reference>) -> Result<Image, Error> {
+        let inputs = self.layers(session.tools().identity())?;
+        let emulation = session.emulation(&self.resolution, "container")?;
+        let packages = packages_inputs(&self.resolution.digest(), session.tools().identity());
+        let tree = session.packages(&packages, &self.resolution, &emulation)?;
+        let mut packed = vec![self.packages_layer(session, &inputs[0], &tree)?];
+        let mut trees = vec![tree];
+        for (layer, inputs) in self.recipe.layers.iter().zip(&inputs[1..]) {
+            let (tree, stream) = self.layer(session, layer, inputs, &trees, &emulation)?;
+            packed.push(stream);
+            trees.insert(0, tree);
+        }
+        let created = crate::sbom::timestamp(self.resolution.epoch);
+        let origin = format!("build:{}", self.file.display());
+        let config = config(&self.recipe);
+        Ok(compose(&origin, self.recipe.architecture.as_str(), &created, &config, &packed, names)?)
+    }
+
+    fn packages_layer(&self, session: &Session<'_>, inputs: &Inputs, tree: &Path) -> Result<Packed, Error> {
+        let about = format!(
+            "helix: {} packages of {} {}",
+            self.resolution.packages.len(),
+            self.recipe.distribution,
+            self.recipe.release
+        );
+        let entry = session.store().get_or_make(Kind::Trees, inputs, |dir| {
+            pack(tree, &dir.join(STREAM), &about)?;
+            Ok(())
+        })?;
+        packed(&entry, &about)
+    }
+
+    /// A layer over `below`, the highest first: its changes, and its stream.
+    fn layer(
+        &self,
+        session: &Session<'_>,
+        layer: &ContainerLayer,
+        inputs: &Inputs,
+        below: &[PathBuf],
+        emulation: &Emulation,
+    ) -> Result<(PathBuf, Packed), Error> {
+        let about = format!("helix: layer {}", layer.name);
+        let artifacts = session.fetch_artifacts(&layer.artifacts)?;
+        let entry = session.store().get_or_make(Kind::Trees, inputs, |dir| {
+            let epoch = self.resolution.epoch;
+            let below: Vec<&Path> = below.iter().map(PathBuf::as_path).collect();
+            let view = OverlayTree::over(&below, &dir.join("work")).doing("opening the layers below")?;
+            apply(layer, view.path(), &layer.artifacts, &artifacts, emulation, epoch)?;
+            clean::normalise(view.path(), epoch).doing("cleaning the layer")?;
+            let upper = view.upper().to_owned();
+            drop(view);
+            let changes = dir.join("tree");
+            std::fs::rename(&upper, &changes).map_err(|e| Error::io("keeping", &changes, e))?;
+            crate::store::remove_tree(&dir.join("work"))?;
+            pack(&changes, &dir.join(STREAM), &about)?;
+            Ok(())
+        })?;
+        Ok((entry.join("tree"), packed(&entry, &about)?))
+    }
+}
+
+/// Reads the recipe for the architecture of the machine that it goes into.
+fn load(job: &Job, file: &Path) -> Result<ContainerRecipe, Error> {
+    let options = Options { architecture: Some(job.recipe.architecture), mirror: None };
+    Ok(helix_recipe::load_container(file, &options)?)
+}
+
+fn package_set(recipe: &ContainerRecipe, file: &Path) -> Result<PackageSet, Error> {
+    let host = match Arch::host() {
+        Some(Arch::Arm64) => helix_recipe::Architecture::Arm64,
+        Some(Arch::Amd64) => helix_recipe::Architecture::Amd64,
+        None => return Err(Error::Host("this architecture is not supported".into())),
+    };
+    let options = Options { architecture: Some(host), mirror: None };
+    let here = helix_recipe::load_container(file, &options).map_or_else(|_| recipe.archives.clone(), |r| r.archives);
+    Ok(PackageSet {
+        lock: file.with_extension("lock"),
+        distribution: recipe.distribution,
+        architecture: recipe.architecture,
+        archives: recipe.archives.clone(),
+        host_archives: here,
+        packages: recipe.packages.clone(),
+    })
+}
+
+fn apply(
+    layer: &ContainerLayer,
+    tree: &Path,
+    artifacts: &[Artifact],
+    files: &[PathBuf],
+    emulation: &Emulation,
+    epoch: u64,
+) -> Result<(), Error> {
+    // As in a machine: what belongs to root comes before users are made, the rest after.
+    lay(layer.files.iter().filter(|folder| is_roots(folder)), tree, epoch)?;
+    place_artifacts(artifacts, files, tree, epoch)?;
+    if !layer.users.is_empty() {
+        let chroot = Chroot::open(tree, emulation, epoch).doing("making users")?;
+        let users: Vec<settings::User> = layer.users.iter().map(user).collect();
+        settings::add_users(&chroot, &Writer::new(tree, epoch), &users).doing("making users")?;
+    }
+    lay(layer.files.iter().filter(|folder| !is_roots(folder)), tree, epoch)?;
+    set_permissions(&layer.permissions, tree, epoch)
+}
+
+/// A layer's stream in the cache.
+fn packed(entry: &Path, about: &str) -> Result<Packed, Error> {
+    let file = entry.join(STREAM);
+    let open = std::fs::File::open(&file).map_err(|e| Error::io("reading", &file, e))?;
+    let diff_id = helix_docker_graph::Digest::of_reader(open).map_err(|e| Error::io("reading", &file, e))?;
+    Ok(Packed { file, diff_id, created_by: about.to_owned() })
+}
+
+/// The part of the OCI's image configuration that says what an engine does with it.
+fn config(recipe: &ContainerRecipe) -> Value {
+    let config = &recipe.config;
+    let mut out = Map::new();
+    let mut put = |key: &str, value: Value, given: bool| {
+        if given {
+            out.insert(key.to_owned(), value);
+        }
+    };
+    let mut environment = config.environment.clone();
+    if !environment.iter().any(|variable| variable.starts_with("PATH=")) {
+        environment.insert(0, "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".to_owned());
+    }
+    put("Env", json!(environment), true);
+    put("Entrypoint", json!(config.entrypoint), !config.entrypoint.is_empty());
+    put("Cmd", json!(config.command), !config.command.is_empty());
+    put("User", json!(config.user), config.user.is_some());
+    put("WorkingDir", json!(config.working_folder), config.working_folder.is_some());
+    let ports: Map<String, Value> = config.ports.iter().map(|port| (port.clone(), json!({}))).collect();
+    put("ExposedPorts", Value::Object(ports), !config.ports.is_empty());
+    let pairs = config.labels.iter().filter_map(|label| label.split_once('='));
+    let mut labels: Map<String, Value> = pairs.map(|(key, value)| (key.to_owned(), json!(value))).collect();
+    labels.entry("org.opencontainers.image.description").or_insert_with(|| json!(recipe.summary));
+    put("Labels", Value::Object(labels), true);
+    Value::Object(out)
+}

@@ -1,0 +1,253 @@
+//! The step `containers`: the recipe's container images in Docker's stores, as a tree of their own that is laid under
+//! the image's.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use helix_docker_graph::{
+    BlobCache, Digest, Image, Limits, Options, Patience, Platform, Reference, Sharing, digest_of, flatten, import,
+    pull, read_archive, read_layout,
+};
+use helix_recipe::{ContainerImage, ImageSource};
+use helix_rootfs::clean;
+use serde::{Deserialize, Serialize};
+
+use crate::container::Build;
+use crate::error::{Doing, Error};
+use crate::key::Inputs;
+use crate::lock::Lock;
+use crate::pipeline::{Job, Session};
+use crate::resolve::LockMode;
+use crate::steps::Step;
+use crate::store::Kind;
+
+/// What is known of the images, beside the tree.
+const LIST: &str = "images.json";
+/// How many of the things that are left out are listed one by one.
+const LISTED: usize = 5;
+
+/// A container image that is in a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredImage {
+    /// Where it came from, as the recipe says it.
+    pub source: String,
+    /// Its names in the store.
+    pub names: Vec<String>,
+    /// Its id: the digest of its configuration.
+    pub id: String,
+    /// The data root of the store.
+    pub data_root: String,
+    /// The digests of its layers, unpacked.
+    pub layers: Vec<String>,
+}
+
+/// Images whose sources are settled.
+pub(crate) struct Ready {
+    /// What each is made from: it changes whenever the image would.
+    pub(crate) identities: Vec<String>,
+    sources: Vec<Source>,
+}
+
+enum Source {
+    Archive(PathBuf),
+    Layout(PathBuf),
+    /// With its digest.
+    Registry(Reference),
+    Build(Box<Build>),
+}
+
+/// What each image is made from, as far as that is known without asking anybody; for `plan`.
+pub(crate) fn identities(job: &Job, tools: &str) -> Result<Vec<String>, Error> {
+    let lock = Lock::read(&job.lock_file())?.unwrap_or_default();
+    let unknown = || "not resolved yet".to_owned();
+    let one = |image: &ContainerImage| -> Result<String, Error> {
+        Ok(match &image.source {
+            ImageSource::Registry(text) => {
+                let reference = reference(text)?;
+                let known = lock.image(job.recipe.architecture.as_str(), text).map(str::to_owned);
+                reference.digest().map(str::to_owned).or(known).unwrap_or_else(unknown)
+            }
+            ImageSource::Archive(path) => digest_of_file(path.path())?,
+            ImageSource::Layout(path) => digest_of_file(&path.path().join("index.json"))?,
+            ImageSource::Build(path) => {
+                Build::locked(job, path.path())?.map_or_else(|| Ok(unknown()), |b| b.identity(tools))?
+            }
+        })
+    };
+    job.recipe.container_images.iter().map(one).collect()
+}
+
+fn digest_of_file(path: &Path) -> Result<String, Error> {
+    let file = std::fs::File::open(path).map_err(|e| Error::io("reading", path, e))?;
+    Digest::of_reader(file).map(|digest| digest.to_string()).map_err(|e| Error::io("reading", path, e))
+}
+
+fn reference(text: &str) -> Result<Reference, Error> {
+    text.parse().map_err(|e| Error::RecipeFile(format!("container-images: {text:?} is no name of an image: {e}")))
+}
+
+impl Session<'_> {
+    /// Settles where each image comes from: packages of container recipes, and digests of tags.
+    pub(crate) fn prepare_containers(&self) -> Result<Ready, Error> {
+        let (mut identities, mut sources) = (Vec::new(), Vec::new());
+        for image in &self.job().recipe.container_images {
+            let (identity, source) = match &image.source {
+                ImageSource::Archive(path) => (digest_of_file(path.path())?, Source::Archive(path.path().to_owned())),
+                ImageSource::Layout(path) => {
+                    (digest_of_file(&path.path().join("index.json"))?, Source::Layout(path.path().to_owned()))
+                }
+                ImageSource::Registry(text) => {
+                    let pinned = self.pin(text)?;
+                    (pinned.digest().unwrap_or_default().to_owned(), Source::Registry(pinned))
+                }
+                ImageSource::Build(path) => {
+                    let build = Build::resolved(self, path.path())?;
+                    (build.identity(self.tools().identity())?, Source::Build(Box::new(build)))
+                }
+            };
+            identities.push(identity);
+            sources.push(source);
+        }
+        Ok(Ready { identities, sources })
+    }
+
+    /// The reference with its digest: its own, that of the lock, or the one that the registry names now.
+    fn pin(&self, text: &str) -> Result<Reference, Error> {
+        let job = self.job();
+        let reference = reference(text)?;
+        if reference.digest().is_some() {
+            return Ok(reference);
+        }
+        let architecture = job.recipe.architecture.as_str();
+        let mut lock = Lock::read(&job.lock_file())?.unwrap_or_default();
+        let known = lock.image(architecture, text).filter(|_| job.lock != LockMode::Update).map(str::to_owned);
+        let digest = match known {
+            Some(digest) => digest,
+            None if job.lock == LockMode::Locked => {
+                return Err(Error::Lock {
+                    path: job.lock_file(),
+                    reason: format!(
+                        "has no digest for the image {text}, and --locked forbids to ask for one\n  cargo xtask build-image {} --update-lock",
+                        job.name
+                    ),
+                });
+            }
+            None if job.offline => {
+                return Err(Error::Host(format!(
+                    "the digest of {text} is not in the lock, and --offline forbids to ask for it"
+                )));
+            }
+            None => {
+                let digest = digest_of(&reference, Patience::default())?.to_string();
+                lock.set_image(architecture, text, &digest);
+                lock.write(&job.lock_file())?;
+                digest
+            }
+        };
+        let (registry, repository) = (reference.registry().to_owned(), reference.repository().to_owned());
+        Ok(match reference.tag() {
+            Some(tag) => Reference::with_tag_and_digest(registry, repository, tag.to_owned(), digest),
+            None => Reference::with_digest(registry, repository, digest),
+        })
+    }
+
+    /// Makes the stores, where they are not in the cache; returns their tree and what is in it.
+    pub(crate) fn containers(
+        &self,
+        inputs: &Inputs,
+        ready: &Ready,
+        epoch: u64,
+    ) -> Result<(PathBuf, Vec<StoredImage>), Error> {
+        let entry = self.store().get_or_make(Kind::Trees, inputs, |dir| {
+            let scratch = dir.join("scratch");
+            std::fs::create_dir(&scratch).map_err(|e| Error::io("making", &scratch, e))?;
+            let mut stores: BTreeMap<&str, Vec<Image>> = BTreeMap::new();
+            let mut list = Vec::new();
+            for (image, source) in self.job().recipe.container_images.iter().zip(&ready.sources) {
+                for found in self.images(image, source, &scratch, epoch)? {
+                    list.push(StoredImage {
+                        source: image.source.to_string(),
+                        names: found.names.iter().map(ToString::to_string).collect(),
+                        id: found.id.to_string(),
+                        data_root: image.data_root.clone(),
+                        layers: found.layers.iter().map(|layer| layer.diff_id.to_string()).collect(),
+                    });
+                    stores.entry(&image.data_root).or_default().push(found);
+                }
+            }
+            self.progress().begin("Putting container images into Docker's store", None);
+            let tree = dir.join("tree");
+            for (data_root, images) in &stores {
+                self.fill(&tree, data_root, images, epoch)?;
+            }
+            crate::store::remove_tree(&scratch)?;
+            let text = serde_json::to_vec_pretty(&list).expect("a list is plain data");
+            crate::output::write_whole(&dir.join(LIST), &text)?;
+            self.progress().end(&format!("{} images", list.len()));
+            Ok(())
+        })?;
+        self.store().set_last(&self.job().last_name(Step::Containers), inputs)?;
+        let file = entry.join(LIST);
+        let text = std::fs::read(&file).map_err(|e| Error::io("reading", &file, e))?;
+        let list = serde_json::from_slice(&text).map_err(|e| Error::io("reading", &file, e.into()))?;
+        Ok((entry.join("tree"), list))
+    }
+
+    /// The options of every import: the same result for root and for others, and on every machine.
+    fn options(&self, epoch: u64) -> Options {
+        Options {
+            sharing: Sharing::HardLinks,
+            threads: self.job().threads,
+            limits: Limits::default(),
+            devices: false,
+            time: i64::try_from(epoch).unwrap_or(0),
+        }
+    }
+
+    fn images(&self, image: &ContainerImage, source: &Source, scratch: &Path, epoch: u64) -> Result<Vec<Image>, Error> {
+        let platform = Platform { architecture: self.job().recipe.architecture.to_string() };
+        let name = image.name.as_deref().map(reference).transpose()?;
+        let name = name.as_ref();
+        let mut images = match source {
+            Source::Archive(path) => read_archive(path, name, &platform, scratch)?,
+            Source::Layout(path) => read_layout(path, name, &platform)?,
+            Source::Registry(reference) => {
+                let blobs = BlobCache::new(&self.store().dir(Kind::Blobs.name()), self.job().offline);
+                vec![pull(reference, name, &platform, &blobs, Patience::default(), &|_| ())?]
+            }
+            Source::Build(build) => vec![build.image(self, name.cloned().into_iter().collect())?],
+        };
+        if image.flatten {
+            for found in &mut images {
+                let flat = flatten(found, scratch, &self.options(epoch))?;
+                tracing::info!("{}: {} has become {} by flattening", found.origin, found.id, flat.id);
+                *found = flat;
+            }
+        }
+        Ok(images)
+    }
+
+    /// Fills one store; folders and files that say nothing of an image get the time of the build.
+    fn fill(&self, tree: &Path, data_root: &str, images: &[Image], epoch: u64) -> Result<(), Error> {
+        let root = tree.join(data_root.trim_start_matches('/'));
+        let parent = root.parent().unwrap_or(tree);
+        std::fs::create_dir_all(parent).map_err(|e| Error::io("making", parent, e))?;
+        let report = import(&root, images, &self.options(epoch))?;
+        for what in report.left_out.iter().take(LISTED) {
+            self.progress().warn(&format!("not in the store: {what}"));
+        }
+        if report.left_out.len() > LISTED {
+            self.progress().warn(&format!("not in the store: {} more, see the log", report.left_out.len() - LISTED));
+        }
+        for what in &report.left_out {
+            tracing::info!("not in the store: {what}");
+        }
+        clean::normalise(&root.join("image"), epoch).doing("setting the times of a store")?;
+        let folders = [root.join("vfs/dir"), root.join("vfs")];
+        let above = root.ancestors().take_while(|folder| folder.starts_with(tree)).map(Path::to_owned);
+        for folder in folders.into_iter().chain(above) {
+            helix_rootfs::files::set_time(&folder, epoch).doing("setting the times of a store")?;
+        }
+        Ok(())
+    }
+}
