@@ -62,7 +62,8 @@ impl Build {
     /// The inputs of each layer, from the lowest to the highest.
     fn layers(&self, tools: &str) -> Result<Vec<Inputs>, Error> {
         let packages = packages_inputs(&self.resolution.digest(), tools);
-        let mut layers = vec![Inputs::of("container packages", REVISION).with("tree of packages", &packages.key())];
+        let lowest = Inputs::of("container packages", REVISION).with("tree of packages", &packages.key());
+        let mut layers = vec![lowest.with_json("slim", &self.recipe.slim)];
         for layer in &self.recipe.layers {
             let below = layers.last().expect("packages are a layer").key();
             let mut inputs = Inputs::of("container layer", REVISION)
@@ -87,8 +88,9 @@ impl Build {
         let emulation = session.emulation(&self.resolution, "container")?;
         let packages = packages_inputs(&self.resolution.digest(), session.tools().identity());
         let tree = session.packages(&packages, &self.resolution, &emulation)?;
-        let mut packed = vec![self.packages_layer(session, &inputs[0], &tree)?];
-        let mut trees = vec![tree];
+        let (changes, stream) = self.packages_layer(session, &inputs[0], &tree)?;
+        let mut packed = vec![stream];
+        let mut trees = vec![changes, tree];
         for (layer, inputs) in self.recipe.layers.iter().zip(&inputs[1..]) {
             let (tree, stream) = self.layer(session, layer, inputs, &trees, &emulation)?;
             packed.push(stream);
@@ -100,18 +102,21 @@ impl Build {
         Ok(compose(&origin, self.recipe.architecture.as_str(), &created, &config, &packed, names)?)
     }
 
-    fn packages_layer(&self, session: &Session<'_>, inputs: &Inputs, tree: &Path) -> Result<Packed, Error> {
-        let about = format!(
-            "helix: {} packages of {} {}",
-            self.resolution.packages.len(),
-            self.recipe.distribution,
-            self.recipe.release
-        );
+    /// The lowest layer: what of the tree of packages is left out, and the stream of the rest.
+    fn packages_layer(&self, session: &Session<'_>, inputs: &Inputs, tree: &Path) -> Result<(PathBuf, Packed), Error> {
+        let recipe = &self.recipe;
+        let count = self.resolution.packages.len();
+        let about = format!("helix: {count} packages of {} {}", recipe.distribution, recipe.release);
         let entry = session.store().get_or_make(Kind::Trees, inputs, |dir| {
-            pack(tree, &dir.join(STREAM), &about)?;
-            Ok(())
+            let view = OverlayTree::new(tree, &dir.join("work")).doing("opening the tree of packages")?;
+            if recipe.slim {
+                clean::slim(view.path()).doing("leaving out documentation")?;
+            }
+            clean::normalise(view.path(), self.resolution.epoch).doing("cleaning the layer")?;
+            pack(view.path(), &dir.join(STREAM), &about)?;
+            keep_changes(view, dir)
         })?;
-        packed(&entry, &about)
+        Ok((entry.join("tree"), packed(&entry, &about)?))
     }
 
     /// A layer over `below`, the highest first: its changes, and its stream.
@@ -131,12 +136,8 @@ impl Build {
             let view = OverlayTree::over(&below, &dir.join("work")).doing("opening the layers below")?;
             apply(layer, view.path(), &layer.artifacts, &artifacts, emulation, epoch)?;
             clean::normalise(view.path(), epoch).doing("cleaning the layer")?;
-            let upper = view.upper().to_owned();
-            drop(view);
-            let changes = dir.join("tree");
-            std::fs::rename(&upper, &changes).map_err(|e| Error::io("keeping", &changes, e))?;
-            crate::store::remove_tree(&dir.join("work"))?;
-            pack(&changes, &dir.join(STREAM), &about)?;
+            keep_changes(view, dir)?;
+            pack(&dir.join("tree"), &dir.join(STREAM), &about)?;
             Ok(())
         })?;
         Ok((entry.join("tree"), packed(&entry, &about)?))
@@ -185,6 +186,15 @@ fn apply(
     }
     lay(layer.files.iter().filter(|folder| !is_roots(folder)), tree, epoch)?;
     set_permissions(&layer.permissions, tree, epoch)
+}
+
+/// Closes a view in `dir/work` and keeps what was changed in it as `dir/tree`.
+fn keep_changes(view: OverlayTree, dir: &Path) -> Result<(), Error> {
+    let upper = view.upper().to_owned();
+    drop(view);
+    let changes = dir.join("tree");
+    std::fs::rename(&upper, &changes).map_err(|e| Error::io("keeping", &changes, e))?;
+    crate::store::remove_tree(&dir.join("work"))
 }
 
 /// A layer's stream in the cache.

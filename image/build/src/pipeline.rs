@@ -397,14 +397,18 @@ impl<'a> Session<'a> {
         if self.stop_after_tree(Step::Files, tree, emulation, epoch)? {
             return Ok(Built::Stopped(Step::Files));
         }
-        let bill = sbom::bill(&self.job.name, &self.job.recipe, &answer.resolution.packages, tree, epoch);
-        let bill = serde_json::to_string_pretty(&bill).expect("a bill is plain data") + "\n";
-        crate::output::write_whole(&folder.path().join(crate::diff::SBOM), bill.as_bytes())?;
-        inventory::write(tree, folder.path())?;
         let kernel = settings::kernel_version(tree).doing("looking for the kernel")?;
         let whole = self.with_stores(&view, trees)?;
         let root = whole.as_ref().map_or(tree, OverlayTree::path);
-        let size = self.write_disk(&inputs.disk, root, &kernel, epoch, folder.path())?;
+        let (job, packages, out) = (self.job, &answer.resolution.packages, folder.path());
+        // Making the file system keeps one processor busy; the lists are ready before it is.
+        let (lists, disk) = std::thread::scope(|scope| {
+            let lists = scope.spawn(|| write_lists(job, packages, tree, epoch, out));
+            let disk = self.write_disk(&inputs.disk, root, &kernel, epoch, out);
+            (lists.join().expect("the lists' thread does not panic"), disk)
+        });
+        lists?;
+        let size = disk?;
         let stored = trees.stores.as_ref().map(|(_, images)| images.clone()).unwrap_or_default();
         let manifest = self.manifest(inputs, answer, kernel, size, stored, folder.path())?;
         manifest.write(folder.path())?;
@@ -533,6 +537,20 @@ impl<'a> Session<'a> {
     pub(crate) fn run_folder(&self) -> PathBuf {
         self.work.path().join("vm")
     }
+}
+
+/// The bill of materials and the list of files.
+fn write_lists(
+    job: &Job,
+    packages: &[helix_rootfs::apt::Package],
+    tree: &Path,
+    epoch: u64,
+    out: &Path,
+) -> Result<(), Error> {
+    let bill = sbom::bill(&job.name, &job.recipe, packages, tree, epoch);
+    let bill = serde_json::to_string_pretty(&bill).expect("a bill is plain data") + "\n";
+    crate::output::write_whole(&out.join(crate::diff::SBOM), bill.as_bytes())?;
+    inventory::write(tree, out).map(drop)
 }
 
 /// An archive of a recipe, at its public address.

@@ -252,6 +252,9 @@ record! {
         archives: Vec<Archive> = filled_list(mapping::<Archive>()), required, null;
         /// Packages to install: the lowest layer. An entry with `-` behind it removes an inherited one.
         packages: Vec<String> = filled_list(text(&rule::PACKAGE)), required, ["gstreamer1.0-tools"];
+        /// Whether manual pages, other documentation and translations of the packages are left out. Their licences
+        /// (`/usr/share/doc/*/copyright`) are not.
+        slim: bool = flag(), default(true), true;
         /// Layers on top of the packages, from the lowest to the highest. Each is kept by itself, so that a change does
         /// not touch those below.
         layers: Vec<ContainerLayer> = list(mapping::<ContainerLayer>()), default([]), null;

@@ -136,6 +136,33 @@ fn fix_password_dates(tree: &Path, epoch: u64) -> Result<(), Error> {
     Ok(())
 }
 
+/// What of packages is for people to read.
+const FOR_READING: [&str; 7] = ["doc-base", "gtk-doc", "help", "info", "lintian", "locale", "man"];
+
+/// Leaves out manual pages, other documentation and translations; the packages' licences stay.
+///
+/// # Errors
+/// When something cannot be removed.
+pub fn slim(tree: &Path) -> Result<(), Error> {
+    let share = tree.join("usr/share");
+    for folder in FOR_READING.map(|name| share.join(name)).iter().filter(|folder| folder.is_dir()) {
+        for entry in read_dir_sorted(folder)? {
+            remove(&entry)?;
+        }
+    }
+    // Folders after what is in them: those that are empty then go too.
+    for entry in WalkDir::new(share.join("doc")).min_depth(1).contents_first(true).into_iter().filter_map(Result::ok) {
+        let path = entry.path();
+        if entry.file_type().is_dir() {
+            // Not empty: it has a licence.
+            let _ = std::fs::remove_dir(path);
+        } else if entry.file_type().is_file() && !entry.file_name().to_string_lossy().starts_with("copyright") {
+            remove(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Checks the rules about what an image never holds.
 ///
 /// # Errors
