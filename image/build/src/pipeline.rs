@@ -247,8 +247,11 @@ impl<'a> Session<'a> {
             name: target.debian_name().to_owned(),
             archives: set.archives(),
             debian: set.distribution == Distribution::Debian,
-            // A snapshot is a promise about contents, which another mirror cannot keep.
-            mirror: self.job.mirror.clone().filter(|_| set.archives[0].snapshot.is_none()),
+            // A snapshot is a promise about contents, which another mirror cannot keep; and a container recipe may begin
+            // with another archive than the one that the mirror is of.
+            mirror: self.job.mirror.clone().filter(|_| {
+                set.archives[0].snapshot.is_none() && set.archives[0].name == self.job.recipe.archives[0].name
+            }),
             packages: set.packages.clone(),
             essential: true,
             arch: target,

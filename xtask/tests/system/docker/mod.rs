@@ -6,3 +6,4 @@ mod engine;
 mod engines;
 mod golden;
 mod kill;
+mod registry;
