@@ -19,7 +19,7 @@ use crate::steps::{artifact_inputs, packages_inputs};
 use crate::store::Kind;
 
 /// Raised when the way a layer or an image is made changes.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 /// The name of a layer's stream in its entry of the cache.
 const STREAM: &str = "layer.tar";
 
@@ -55,7 +55,8 @@ impl Build {
         let top = layers.last().expect("packages are a layer");
         Ok(Inputs::of("container image", REVISION)
             .with("layers", &top.key())
-            .with_json("config", &self.recipe.config)
+            .with_json("config", &config(&self.recipe))
+            .with("made of", &format!("{} {}", self.recipe.distribution, self.recipe.release))
             .key())
     }
 
@@ -85,7 +86,7 @@ impl Build {
     /// Makes the image, but for the layers that are in the cache.
     pub(crate) fn image(&self, session: &Session<'_>, names: Vec<Reference>) -> Result<Image, Error> {
         let inputs = self.layers(session.tools().identity())?;
-        let emulation = session.emulation(&self.resolution, "container")?;
+        let emulation = session.emulation(&self.resolution)?;
         let packages = packages_inputs(&self.resolution.digest(), session.tools().identity());
         let tree = session.packages(&packages, &self.resolution, &emulation)?;
         let (changes, stream) = self.packages_layer(session, &inputs[0], &tree)?;

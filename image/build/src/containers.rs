@@ -86,6 +86,28 @@ fn reference(text: &str) -> Result<Reference, Error> {
     text.parse().map_err(|e| Error::RecipeFile(format!("container-images: {text:?} is no name of an image: {e}")))
 }
 
+/// Whether the store at `data_root` can be seen in the finished tree. A link, a file or a folder of the machine's own that
+/// was made anew on the way to it would hide it.
+pub(crate) fn check_visible(tree: &Path, data_root: &str) -> Result<(), Error> {
+    let mut path = tree.to_owned();
+    for part in Path::new(data_root.trim_start_matches('/')) {
+        path.push(part);
+        if !path.symlink_metadata().is_ok_and(|stat| stat.is_dir()) {
+            let shown = path.strip_prefix(tree).unwrap_or(&path).display();
+            return Err(Error::RecipeFile(format!(
+                "container-images: data-root: {data_root} cannot be a store: /{shown} is no folder of the image, but a link or a file"
+            )));
+        }
+    }
+    let names = path.join("image/vfs/repositories.json");
+    if names.exists() {
+        return Ok(());
+    }
+    Err(Error::RecipeFile(format!(
+        "container-images: data-root: {data_root} cannot be a store: files of the recipe hide it; take another folder"
+    )))
+}
+
 impl Session<'_> {
     /// Settles where each image comes from: packages of container recipes, and digests of tags.
     pub(crate) fn prepare_containers(&self) -> Result<Ready, Error> {
@@ -242,6 +264,7 @@ impl Session<'_> {
         for what in &report.left_out {
             tracing::info!("not in the store: {what}");
         }
+        clean::check_kept(&root.join("vfs")).doing("checking a store")?;
         clean::normalise(&root.join("image"), epoch).doing("setting the times of a store")?;
         let folders = [root.join("vfs/dir"), root.join("vfs")];
         let above = root.ancestors().take_while(|folder| folder.starts_with(tree)).map(Path::to_owned);

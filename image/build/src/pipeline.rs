@@ -182,7 +182,8 @@ impl<'a> Session<'a> {
         let digest = answer.resolution.digest();
         let ready = self.prepare_containers()?;
         let (tools, key) = (self.tools.identity(), self.tools.key());
-        let inputs = StepInputs::of(&self.job.recipe, &digest, tools, key, &ready.identities)?;
+        let epoch = answer.resolution.epoch;
+        let inputs = StepInputs::of(&self.job.recipe, &digest, epoch, tools, key, &ready.identities)?;
         if let Some(mut manifest) = self.finished(&inputs.disk) {
             // The disk is the same, but what says nothing about it may have changed since: checks, and whether the
             // packages were in the lock already.
@@ -205,7 +206,7 @@ impl<'a> Session<'a> {
             return Ok(Built::Stopped(Step::Containers));
         }
         let artifacts = self.fetch_artifacts(&self.job.recipe.artifacts)?;
-        let emulation = self.emulation(&answer.resolution, "emulation")?;
+        let emulation = self.emulation(&answer.resolution)?;
         let packages = self.packages(&inputs.packages, &answer.resolution, &emulation)?;
         self.store.set_last(&self.job.last_name(Step::Packages), &inputs.packages)?;
         if self.stop_after_tree(Step::Packages, &packages, &emulation, answer.resolution.epoch)? {
@@ -284,8 +285,8 @@ impl<'a> Session<'a> {
         Ok(requests.iter().map(|r| blobs.path(&r.sha256)).collect())
     }
 
-    /// Makes programs of a tree run here; the twins are part of the cache. `folder` is a new one for it.
-    pub(crate) fn emulation(&self, resolution: &Resolution, folder: &str) -> Result<Emulation, Error> {
+    /// Makes programs of a tree run here; the twins are part of the cache.
+    pub(crate) fn emulation(&self, resolution: &Resolution) -> Result<Emulation, Error> {
         let target = arch_of(&self.job.recipe);
         let host = Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
         let mut twins = PathBuf::new();
@@ -300,8 +301,9 @@ impl<'a> Session<'a> {
             })?;
             twins = entry.join("tree");
         }
-        let work = self.work.path().join(folder);
-        std::fs::create_dir(&work).map_err(|e| Error::io("making", &work, e))?;
+        // One for each call; all go with the build's own folder.
+        let work = tempfile::Builder::new().prefix("e").tempdir_in(self.work.path());
+        let work = work.map_err(|e| Error::io("making a folder in", self.work.path(), e))?.keep();
         Emulation::start(host, target, &work, &self.tools.emulator(), &twins).doing("making foreign programs runnable")
     }
 
@@ -426,7 +428,11 @@ impl<'a> Session<'a> {
         let Some((stores, _)) = &trees.stores else { return Ok(None) };
         let lowers = [view.upper(), trees.packages.as_path(), stores.as_path()];
         let whole = OverlayTree::read_only(&lowers, &self.work.path().join("whole"));
-        whole.map(Some).doing("laying the tree over Docker's stores")
+        let whole = whole.doing("laying the tree over Docker's stores")?;
+        for image in &self.job.recipe.container_images {
+            crate::containers::check_visible(whole.path(), &image.data_root)?;
+        }
+        Ok(Some(whole))
     }
 
     /// ESP, XFS and qcow2; returns the size of the qcow2 in bytes.

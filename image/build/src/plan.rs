@@ -39,7 +39,7 @@ pub fn plan(job: &Job, store: &Store) -> Result<Vec<PlannedStep>, Error> {
     let inputs = match (&tools, resolution) {
         (Some((tools, identity)), Some(r)) => {
             let containers = crate::containers::identities(job, identity)?;
-            Some(StepInputs::of(&job.recipe, &r.digest(), identity, &tools.key(), &containers)?)
+            Some(StepInputs::of(&job.recipe, &r.digest(), r.epoch, identity, &tools.key(), &containers)?)
         }
         _ => None,
     };

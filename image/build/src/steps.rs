@@ -72,7 +72,7 @@ mod revision {
     pub(super) const PACKAGES: u32 = 2;
     pub(super) const INITRAMFS: u32 = 1;
     pub(super) const FILES: u32 = 1;
-    pub(super) const CONTAINERS: u32 = 1;
+    pub(super) const CONTAINERS: u32 = 2;
     pub(super) const DISK: u32 = 1;
     pub(super) const TEST: u32 = 1;
 }
@@ -120,7 +120,7 @@ pub struct StepInputs {
 }
 
 impl StepInputs {
-    /// Works out all inputs; `resolution` is the digest of the packages' resolution, `tools` the identity of the tools,
+    /// Works out all inputs; `resolution` is the digest of the packages' resolution, `epoch` its time, `tools` the identity of the tools,
     /// `tools_key` their key, `containers` what each container image of the recipe is made from.
     ///
     /// # Errors
@@ -128,6 +128,7 @@ impl StepInputs {
     pub fn of(
         recipe: &Recipe,
         resolution: &str,
+        epoch: u64,
         tools: &str,
         tools_key: &str,
         containers: &[String],
@@ -159,12 +160,13 @@ impl StepInputs {
             .with("summary", &recipe.summary)
             .with("tools", tools);
         let containers = (!recipe.container_images.is_empty()).then(|| {
-            let mut inputs =
-                Inputs::of("containers", revision::CONTAINERS).with("architecture", recipe.architecture.as_str());
-            for (image, identity) in recipe.container_images.iter().zip(containers) {
+            let mut inputs = Inputs::of("containers", revision::CONTAINERS)
+                .with("architecture", recipe.architecture.as_str())
+                .with("time of the build", &epoch.to_string());
+            for (at, (image, identity)) in recipe.container_images.iter().zip(containers).enumerate() {
                 let (name, source) = (image.name.clone().unwrap_or_default(), image.source.to_string());
                 let value = format!("{identity} {name} {} {}", image.data_root, image.flatten);
-                inputs = inputs.with(&format!("{source} {name} in {}", image.data_root), &value);
+                inputs = inputs.with(&format!("container-images[{at}] {source}"), &value);
             }
             inputs
         });

@@ -245,6 +245,18 @@ fn members(path: &Path) -> std::io::Result<HashMap<String, (u64, u64)>> {
     let mut file = File::open(path)?;
     let length = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
+    // The library reads extended headers as a whole, whatever size they state.
+    let mut archive = tar::Archive::new(file);
+    for entry in archive.entries_with_seek()?.raw(true) {
+        let entry = entry?;
+        let kind = entry.header().entry_type();
+        let extended = kind.is_gnu_longname() || kind.is_gnu_longlink() || kind.is_pax_local_extensions();
+        if extended && entry.size() > MAX_DOCUMENT {
+            return Err(std::io::Error::other(format!("it has an extended header of {} bytes", entry.size())));
+        }
+    }
+    let mut file = archive.into_inner();
+    file.rewind()?;
     let mut found = HashMap::new();
     let mut links = Vec::new();
     let mut archive = tar::Archive::new(file);

@@ -93,7 +93,7 @@ pub(crate) fn times(mtime: Time) -> Timestamps {
     Timestamps { last_access: time, last_modification: time }
 }
 
-/// A copy of a file's content and attributes at `to`, which must not exist; `reflink` shares the data.
+/// A copy of a file's content at `to`, which must not exist; `reflink` shares the data.
 pub(crate) fn duplicate(from: &Path, to: &Path, reflink: bool) -> std::io::Result<()> {
     let mut source = std::fs::File::open(from)?;
     let mut target = std::fs::File::create_new(to)?;
@@ -102,12 +102,19 @@ pub(crate) fn duplicate(from: &Path, to: &Path, reflink: bool) -> std::io::Resul
     } else {
         std::io::copy(&mut source, &mut target)?;
     }
-    for key in xattr::list(from)? {
-        if let Some(value) = xattr::get(from, &key)? {
-            xattr::set(to, &key, &value)?;
+    Ok(())
+}
+
+/// The extended attributes of a file, in order.
+pub(crate) fn xattrs_of(path: &Path) -> std::io::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let mut found = Vec::new();
+    for key in xattr::list(path)? {
+        if let Some(value) = xattr::get(path, &key)? {
+            found.push((key.as_bytes().to_vec(), value));
         }
     }
-    Ok(())
+    found.sort();
+    Ok(found)
 }
 
 /// A file that is written in pieces, with holes between them.

@@ -14,6 +14,17 @@ use crate::inode::{Content, Inode, LeftOut, Pieces, make_node, set_meta};
 use crate::tar_split::{Crc, Packer};
 use crate::tar_stream::{Kind, Member, Meta, TarStream, shown};
 
+/// The longest name in a layer, in bytes; the system's limit for paths.
+const MAX_NAME: usize = 4096;
+/// The longest part of a name, in bytes; the system's limit.
+const MAX_PART: usize = 255;
+/// How deep folders may lie in each other.
+pub(crate) const MAX_DEPTH: usize = 256;
+/// The most that is remembered of a layer, in bytes: names, links and attributes.
+const MAX_REMEMBERED: usize = 400 << 20;
+/// What is remembered of a member besides, in bytes, roughly.
+const MEMBER: usize = 300;
+
 /// Bounds for a layer, against blobs that are made to fill a disk.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -92,6 +103,7 @@ pub(crate) fn extract(blob: &Blob, staging: &Path, limits: Limits, devices: bool
         devices,
         limit: limits.bytes,
         size: 0,
+        remembered: 0,
         changes: Vec::new(),
         named: Vec::new(),
         seen: HashSet::new(),
@@ -116,6 +128,7 @@ struct Reader<'a, R: Read, W: std::io::Write> {
     devices: bool,
     limit: u64,
     size: u64,
+    remembered: usize,
     changes: Vec<Change>,
     named: Vec<Named>,
     seen: HashSet<Box<[u8]>>,
@@ -131,6 +144,7 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
             .filter(|size| *size <= self.limit)
             .ok_or_else(|| format!("the layer's files would have more than {} bytes", self.limit))?;
         let name = clean(&member.name).ok_or("leads out of the layer; nothing like that is unpacked")?;
+        self.remember(&name, member)?;
         // The engine refuses a description that names a file twice.
         let first = self.seen.insert(name.clone());
         let path = self.staging.join(self.changes.len().to_string());
@@ -173,6 +187,23 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
         // The root itself is the engine's, and is left as it is.
         if !name.is_empty() {
             self.changes.push(Change { name, what });
+        }
+        Ok(())
+    }
+
+    /// Bounds names, and what is kept of all members in memory.
+    fn remember(&mut self, name: &[u8], member: &Member) -> Result<(), String> {
+        let parts = || name.split(|b| *b == b'/');
+        if name.len().max(member.link.len()) > MAX_NAME || parts().any(|part| part.len() > MAX_PART) {
+            return Err(format!("has a name longer than {MAX_NAME} bytes, or a part of it than {MAX_PART}"));
+        }
+        if parts().count() > MAX_DEPTH {
+            return Err(format!("lies more than {MAX_DEPTH} folders deep"));
+        }
+        let attributes: usize = member.meta.xattrs.iter().map(|(key, value)| key.len() + value.len()).sum();
+        self.remembered += MEMBER + 3 * name.len() + 2 * (member.link.len() + attributes);
+        if self.remembered > MAX_REMEMBERED {
+            return Err(format!("the layer's names and attributes have more than {MAX_REMEMBERED} bytes"));
         }
         Ok(())
     }

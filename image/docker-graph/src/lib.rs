@@ -51,6 +51,9 @@ use crate::tar_split::Inline;
 use crate::tar_stream::{Meta, Time};
 use crate::tree::Tree;
 
+/// The most files that a layer may change by hard links to them: each is copied, and looked for in the whole tree.
+const MAX_REMADE: u32 = 10_000;
+
 /// How images are put into a data root.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -197,9 +200,13 @@ impl Import<'_> {
                 }
                 let layer = &extracted[&image.layers[at].diff_id];
                 let mut next = tree.take().unwrap_or_else(|| Tree::new(time));
-                let mut remade = 0;
+                let (mut remade, mut copied) = (0, 0);
                 let mut remake = |inode: &Inode, meta: &Meta| {
                     remade += 1;
+                    copied += inode.path.symlink_metadata().map_or(0, |stat| stat.len());
+                    if remade > MAX_REMADE || copied > self.options.limits.bytes {
+                        return Err("the layer changes too many files by hard links".to_owned());
+                    }
                     let path = self.staging.join(format!("{}-{remade}", chain_id.hex()));
                     remake(inode, meta, path)
                 };
@@ -273,8 +280,11 @@ fn remake(inode: &Inode, meta: &Meta, path: PathBuf) -> Result<std::sync::Arc<In
         Content::File => inode::duplicate(&inode.path, &path, false).map_err(told)?,
         Content::Special | Content::Missing => return Err("changes a device by a hard link".to_owned()),
     }
+    if inode.content == Content::File {
+        // A change of owner takes a file's capabilities away: they are set anew, after it.
+        meta.xattrs = tree::merged(&inode::xattrs_of(&inode.path).map_err(told)?, &meta.xattrs);
+    }
     inode::set_meta(&path, &meta, b"", &mut left_out).map_err(told)?;
-    meta.xattrs = tree::merged(&inode.meta.xattrs, &meta.xattrs);
     Ok(std::sync::Arc::new(Inode { path, content: inode.content.clone(), meta }))
 }
 

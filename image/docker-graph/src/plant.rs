@@ -12,8 +12,8 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
 use xattr::FileExt;
 
-use crate::inode::{Content, Inode, LeftOut, duplicate, set_meta, times};
-use crate::tar_stream::shown;
+use crate::inode::{Content, Inode, LeftOut, duplicate, set_meta, times, xattrs_of};
+use crate::tar_stream::{Meta, shown};
 use crate::tree::{Folder, Node, Tree};
 
 /// How a file that a layer does not change shares its data with the layer below.
@@ -79,7 +79,9 @@ impl Planter<'_> {
             return link(copy);
         }
         duplicate(&inode.path, path, self.sharing == Sharing::Reflinks)?;
-        set_meta(path, &inode.meta, name.as_bytes(), self.left_out)?;
+        // Those of a layer that was there before are known to the disk alone.
+        let meta = Meta { xattrs: xattrs_of(&inode.path)?, ..inode.meta.clone() };
+        set_meta(path, &meta, name.as_bytes(), self.left_out)?;
         self.copies.insert(Arc::as_ptr(inode), path.to_owned());
         Ok(())
     }

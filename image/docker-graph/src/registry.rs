@@ -22,6 +22,7 @@ use ureq::{Agent, Body};
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Blob, Image, MAX_DOCUMENT};
+use crate::layer::Limits;
 use crate::manifest::{Document, MAX_DEPTH, Named, Parts, Platform, named, parse};
 
 /// The longest that a registry may make us wait between two tries.
@@ -126,6 +127,10 @@ pub fn pull(
             }
         }
     };
+    let limit = Limits::default().bytes;
+    if let Some(layer) = layers.iter().find(|layer| layer.size > limit) {
+        return Err(told(format!("layer {} has {} bytes; at most {limit} are fetched", layer.digest, layer.size)));
+    }
     if config.size > MAX_DOCUMENT {
         return Err(told(format!("its configuration has {} bytes; at most {MAX_DOCUMENT} are read", config.size)));
     }
@@ -278,8 +283,11 @@ impl Client {
     /// Fetches a blob into the cache, if it is not there.
     fn blob(&self, blob: &Named, cache: &BlobCache) -> Result<(), Refusal> {
         let path = cache.path(&blob.digest);
-        if path.metadata().is_ok_and(|stat| stat.len() == blob.size) {
-            return Ok(());
+        if let Ok(there) = File::open(&path) {
+            if Digest::of_reader(there).is_ok_and(|digest| digest == blob.digest) {
+                return Ok(());
+            }
+            std::fs::remove_file(&path).map_err(|e| format!("removing the damaged {}: {e}", path.display()))?;
         }
         let url = format!("{}/blobs/{}", self.base, blob.digest);
         cache.refuse_offline(&url)?;
@@ -297,7 +305,8 @@ impl Client {
         file.rewind().map_err(|e| format!("reading {}: {e}", partial.display()))?;
         let actual = Digest::of_reader(&file).map_err(|e| format!("reading {}: {e}", partial.display()))?;
         if actual != blob.digest {
-            let _ = std::fs::remove_file(&partial);
+            // Emptied, not removed: another run may wait for its lock.
+            file.set_len(0).map_err(|e| format!("writing {}: {e}", partial.display()))?;
             return Err(format!("{url}: the registry sent {actual}; nothing of it was kept").into());
         }
         file.sync_data().map_err(|e| format!("writing {}: {e}", partial.display()))?;

@@ -387,13 +387,26 @@ fn check_extents(extents: &[Extent], size: u64, stored: u64) -> std::io::Result<
     Ok(())
 }
 
+/// A number of a header; a field with nothing in it is 0, as in Go.
+fn number(field: &[u8], parsed: std::io::Result<u64>) -> std::io::Result<u64> {
+    if field.iter().all(|b| matches!(b, 0 | b' ')) { Ok(0) } else { parsed }
+}
+
 fn stored_size(header: &Header) -> std::io::Result<u64> {
-    header.entry_size().map_err(|_| broken(format!("has a header without a size: {}", shown(&header.path_bytes()))))
+    number(&header.as_old().size, header.entry_size())
+        .map_err(|_| broken(format!("has a header without a size: {}", shown(&header.path_bytes()))))
 }
 
 fn kind(header: &Header, name: &[u8]) -> std::io::Result<Kind> {
     let device = || -> std::io::Result<(u32, u32)> {
-        Ok((header.device_major()?.unwrap_or(0), header.device_minor()?.unwrap_or(0)))
+        let Some(ustar) = header.as_ustar() else {
+            return Ok((header.device_major()?.unwrap_or(0), header.device_minor()?.unwrap_or(0)));
+        };
+        let part = |field: &[u8], parsed: std::io::Result<Option<u32>>| -> std::io::Result<u32> {
+            let parsed = parsed.map(|n| n.unwrap_or(0).into());
+            Ok(u32::try_from(number(field, parsed)?).unwrap_or(0))
+        };
+        Ok((part(&ustar.dev_major, header.device_major())?, part(&ustar.dev_minor, header.device_minor())?))
     };
     Ok(match header.entry_type().as_byte() {
         // Before POSIX a slash at the end made a folder.
@@ -431,9 +444,11 @@ fn meta(header: &Header, pax: &Pax) -> std::io::Result<Meta> {
     };
     // Like the engine: what is before 1970 is 1970.
     let mtime = if mtime.seconds < 0 { Time::default() } else { mtime };
-    let mode = header.mode().map_err(|_| broken(format!("has no mode for {}", name())))? & 0o7777;
-    let (uid, gid) = (id("uid", header.uid())?, id("gid", header.gid())?);
-    Ok(Meta { mode, uid, gid, mtime, xattrs: pax.xattrs() })
+    let old = header.as_old();
+    let mode = number(&old.mode, header.mode().map(u64::from));
+    let mode = mode.map_err(|_| broken(format!("has no mode for {}", name())))? & 0o7777;
+    let (uid, gid) = (id("uid", number(&old.uid, header.uid()))?, id("gid", number(&old.gid, header.gid()))?);
+    Ok(Meta { mode: mode as u32, uid, gid, mtime, xattrs: pax.xattrs() })
 }
 
 /// Seconds with a fraction, as in `1700000000.123456789`; digits beyond the ninth are dropped.

@@ -9,8 +9,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::inode::{Content, Inode, meta_of};
-use crate::layer::{Change, What, clean};
+use crate::inode::{Content, Inode, meta_of, xattrs_of};
+use crate::layer::{Change, MAX_DEPTH, What, clean};
 use crate::tar_stream::{Meta, Time, shown};
 
 const WHITEOUT: &[u8] = b".wh.";
@@ -131,7 +131,12 @@ impl Tree {
                 continue;
             }
             match self.folder(&real).and_then(|folder| folder.names.get(&part)) {
-                None | Some(Node::Folder(_)) => real.push(part),
+                None | Some(Node::Folder(_)) => {
+                    real.push(part);
+                    if real.len() > MAX_DEPTH {
+                        return Err(format!("lies more than {MAX_DEPTH} folders deep"));
+                    }
+                }
                 Some(Node::Inode(inode)) => {
                     let Content::Symlink(target) = &inode.content else {
                         return Err(format!("{} is no folder", shown(&join(&real, &part))));
@@ -312,12 +317,7 @@ fn join(folders: &[Name], base: &[u8]) -> Vec<u8> {
 
 fn read_folder(path: &Path, links: &mut HashMap<(u64, u64), Arc<Inode>>) -> std::io::Result<Folder> {
     let mut meta = meta_of(&path.symlink_metadata()?);
-    for key in xattr::list(path)? {
-        if let Some(value) = xattr::get(path, &key)? {
-            meta.xattrs.push((key.into_vec(), value));
-        }
-    }
-    meta.xattrs.sort();
+    meta.xattrs = xattrs_of(path)?;
     let mut names = BTreeMap::new();
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;

@@ -201,6 +201,25 @@ fn unfit(entry: &walkdir::DirEntry) -> std::io::Result<Option<String>> {
     if !(kind.is_file() || kind.is_dir() || kind.is_symlink()) {
         return Ok(Some(format!("no device, socket or pipe: {}", path.display())));
     }
+    changed(entry)
+}
+
+/// Checks that `mkfs.xfs -p` would keep everything below `folder` as it is, also through an overlay.
+///
+/// # Errors
+/// [`Error::Unclean`] with everything that would be changed.
+pub fn check_kept(folder: &Path) -> Result<(), Error> {
+    let mut broken = Vec::new();
+    for entry in WalkDir::new(folder) {
+        let entry = entry.map_err(|e| Error::io("reading", folder, e.into()))?;
+        broken.extend(changed(&entry).map_err(|e| Error::io("reading", entry.path(), e))?);
+    }
+    if broken.is_empty() { Ok(()) } else { Err(Error::Unclean(broken)) }
+}
+
+/// What of a file would be changed.
+fn changed(entry: &walkdir::DirEntry) -> std::io::Result<Option<String>> {
+    let (path, kind) = (entry.path(), entry.file_type());
     if kind.is_dir() && entry.depth() > 0 {
         let setgid = |p: &Path| p.symlink_metadata().map(|m| m.mode() & 0o2000 != 0);
         if setgid(path.parent().unwrap_or(path))? && !setgid(path)? {
@@ -212,6 +231,9 @@ fn unfit(entry: &walkdir::DirEntry) -> std::io::Result<Option<String>> {
     }
     for name in xattr::list(path)? {
         let value = xattr::get(path, &name)?;
+        if name.to_string_lossy().starts_with("user.overlay.") {
+            return Ok(Some(format!("no attribute that an overlay takes for its own: {}", path.display())));
+        }
         if name.to_string_lossy().starts_with("system.posix_acl") || value.is_some_and(|v| v.is_empty()) {
             return Ok(Some(format!(
                 "no access control list and no empty attribute, which mkfs.xfs would change: {}",

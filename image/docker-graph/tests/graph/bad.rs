@@ -41,6 +41,12 @@ fn no_name_leads_out_of_the_image() {
         (&[file("d/.wh...", "")], "whiteout of no file"),
         (&[file("d/.wh..", "")], "whiteout of no file"),
         (&[file("f", "f"), file("f/g", "g")], "f is no folder"),
+        (&[file("n".repeat(256), "x")], "has a name longer than"),
+        (&[file("a/".repeat(300) + "f", "x")], "more than 256 folders deep"),
+        (
+            &[folder("d"), symlink("d/up", &"d/".repeat(200)), file("d/up/".to_owned() + &"x/".repeat(200) + "f", "x")],
+            "folders deep",
+        ),
         (&[symlink("a", "b"), symlink("b", "a"), file("a/x", "x")], "too many symbolic links"),
     ] {
         let message = layer_refused(items);
@@ -114,6 +120,13 @@ fn bombs_meet_their_limits() {
     let stream = [&header.as_bytes()[..], &[0; 1024]].concat();
     let message = archive_refused(&saved(&[Crafted::new("bad:1", vec![stream])]));
     assert!(message.contains("would have more than"), "{message}");
+    // Hard links that each change their file cost a copy of it.
+    let mut items = vec![file("f", vec![7; 1 << 20])];
+    items.extend((0..50).map(|n| hard_link(&format!("l{n}"), "f").mode(0o600 + n % 2)));
+    let image = Crafted::new("bad:1", vec![layer(Format::Pax, &items)]);
+    let limits = Limits { bytes: 20 << 20, ..Limits::default() };
+    let message = refused(|root| root.import(&[image], &Options { limits, ..Options::default() }).map(drop));
+    assert!(message.contains("changes too many files by hard links"), "{message}");
     // An extended header that claims to be huge.
     let mut header = tar::Header::new_ustar();
     header.set_entry_type(EntryType::XHeader);
@@ -204,6 +217,12 @@ fn manifests_that_cannot_be_used_say_why() {
 fn archives_that_are_none_say_so() {
     assert!(archive_refused(b"").contains("neither an archive of docker save nor an OCI layout"));
     assert!(archive_refused(&b"noise ".repeat(400)).contains("no tar archive"));
+    let mut huge = tar::Header::new_gnu();
+    huge.set_entry_type(EntryType::GNULongName);
+    huge.set_size(8 << 20);
+    huge.set_cksum();
+    let message = archive_refused(&[&huge.as_bytes()[..], &vec![b'x'; 9 << 20]].concat());
+    assert!(message.contains("an extended header of 8388608 bytes"), "{message}");
     let image = Crafted::new("bad:1", vec![layer(Format::Pax, &[file("a", "a".repeat(3000))])]);
     let whole = saved(std::slice::from_ref(&image));
     let message = archive_refused(&whole[..2500]);

@@ -287,3 +287,21 @@ fn a_flattened_image_is_the_uppermost_tree_as_one_layer() {
     import(&flat.data(), std::slice::from_ref(&one), &Options::default()).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(listing(&flat.tree(&one.layers[0].diff_id)), listing(&root.top(&image)));
 }
+
+#[test]
+fn empty_numbers_of_a_header_are_zero() {
+    let mut stream = layer(Format::Gnu, &[folder("d"), file("d/f", "")]);
+    // Owner and size of the folder; the group as spaces.
+    stream[108..116].fill(0);
+    stream[116..124].fill(b' ');
+    stream[124..136].fill(0);
+    let sum: u32 = stream[..148].iter().chain(&stream[156..512]).map(|b| u32::from(*b)).sum::<u32>() + 8 * 32;
+    stream[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let image = Crafted::new("craft:1", vec![stream]);
+    let root = Root::new();
+    match root.import(std::slice::from_ref(&image), &Options::default()) {
+        Ok(_) => root.assert_layers_come_back(&image),
+        // An ordinary user cannot give the folder to root; the number was read.
+        Err(e) => assert!(e.to_string().contains("giving it to 0:0"), "{e}"),
+    }
+}

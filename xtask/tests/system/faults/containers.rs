@@ -92,6 +92,11 @@ fn an_image_that_cannot_be_used_is_named_and_nothing_is_made() {
     std::fs::remove_file(project.path("root/recipes/image.tar")).expect("the archive");
     refused(&project, 3, &["the file `image.tar` does not exist"]);
 
+    write(&project, "1");
+    // A link of the machine hides a store.
+    project.edit("\"archive:image.tar\"}", "\"archive:image.tar\", data-root: /lib/docker}");
+    refused(&project, 3, &["/lib/docker cannot be a store", "/lib is no folder of the image"]);
+    project.edit(", data-root: /lib/docker}", "}");
     project.edit("archive:image.tar", "registry:127.0.0.1:1/none:1");
     refused(&project, 3, &["registry:127.0.0.1:1/none:1", "there is no such image"]);
     write(&project, "1");
