@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{Project, Run, copy_folder, inside, root_folder, warm};
+use crate::support::{LOCKS, Project, Run, copy_folder, inside, root_folder, warm};
 
 /// What must be the same.
 const SAME: [&str; 3] = ["disk.qcow2", "sbom.cdx.json", "files.zst"];
@@ -21,7 +21,7 @@ fn checkout(root: &Path) {
 
 /// Gives a cache the package files that both builds need; trees are made anew.
 fn lend_packages(cache: &Path) {
-    for name in ["tools", "quickstart"] {
+    for name in LOCKS {
         warm().packages(name).for_each(|p| warm().lend(&p, cache));
     }
 }

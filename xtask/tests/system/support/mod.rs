@@ -17,4 +17,4 @@ pub(crate) use mini::MIRROR;
 pub(crate) use project::Project;
 pub(crate) use run::{Run, Running};
 pub(crate) use server::{Fault, closed_port};
-pub(crate) use warm::{copy_folder, warm};
+pub(crate) use warm::{LOCKS, copy_folder, warm};

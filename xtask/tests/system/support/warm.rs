@@ -16,6 +16,9 @@ use super::archive::Suite;
 use super::debs::Deb;
 use super::host::root_folder;
 
+/// The locks that a build of quickstart needs, without their ending.
+pub(crate) const LOCKS: [&str; 3] = ["tools", "quickstart", "containers/helix-encode"];
+
 /// The real cache, and locks whose packages are all in it.
 #[derive(Debug)]
 pub(crate) struct Warm {
@@ -71,10 +74,9 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
 
 impl Warm {
     fn is_whole(&self) -> bool {
-        self.lock("tools").is_some() && self.lock("quickstart").is_some() && self.tools_key().is_some() && {
-            let packages = self.packages("tools").chain(self.packages("quickstart")).collect::<Vec<_>>();
-            packages.iter().all(|p| self.file(p).exists())
-        }
+        let there =
+            |name: &&str| self.lock(name).is_some() && self.packages(name).all(|package| self.file(&package).exists());
+        self.tools_key().is_some() && LOCKS.iter().all(there)
     }
 
     /// The folder of recipes whose locks are used.
