@@ -1,8 +1,7 @@
 //! Any bytes are an archive, which is unpacked below its folder, or are refused; nothing appears elsewhere.
 #![no_main]
 
-use std::path::Path;
-
+use helix_fuzz::{names, shared_memory};
 use helix_rootfs::artifact::{Placement, place};
 use libfuzzer_sys::fuzz_target;
 
@@ -23,16 +22,3 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(names(&tree), ["opt"]);
     assert_eq!(names(&tree.join("opt")), ["artifact"]);
 });
-
-/// Memory is faster than a disk, where there is such a folder.
-fn shared_memory() -> &'static Path {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { memory } else { Path::new("/tmp") }
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).expect("a folder");
-    let mut names: Vec<_> = entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}

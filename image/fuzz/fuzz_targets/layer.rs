@@ -4,10 +4,10 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::Arc;
 
 use helix_docker_graph::{Blob, Digest, Image, Layer, Limits, Options, assemble, import};
+use helix_fuzz::{names, shared_memory};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -47,16 +47,3 @@ fuzz_target!(|bytes: &[u8]| {
     assemble(description, open, &mut stream).expect("an accepted layer comes back");
     assert!(stream == bytes);
 });
-
-/// Memory is faster than a disk, where there is such a folder.
-fn shared_memory() -> &'static Path {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { memory } else { Path::new("/tmp") }
-}
-
-fn names(folder: &Path) -> Vec<String> {
-    let entries = std::fs::read_dir(folder).expect("a folder");
-    let mut names: Vec<_> = entries.map(|e| e.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
-    names.sort();
-    names
-}

@@ -2,9 +2,8 @@
 //! manifest, or are refused. The first byte says which they are.
 #![no_main]
 
-use std::path::Path;
-
 use helix_docker_graph::{Digest, Platform, read_archive, read_layout};
+use helix_fuzz::shared_memory;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
@@ -45,9 +44,3 @@ fuzz_target!(|input: &[u8]| {
     std::fs::write(folder.path().join("index.json"), index).expect("a layout");
     let _ = read_layout(folder.path(), None, &platform);
 });
-
-/// Memory is faster than a disk, where there is such a folder.
-fn shared_memory() -> &'static Path {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { memory } else { Path::new("/tmp") }
-}

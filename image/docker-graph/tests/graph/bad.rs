@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use tar::EntryType;
 
 use crate::common::{Root, listing, platform};
-use crate::craft::{Crafted, Format, Item, Packing, file, folder, hard_link, layer, layout, saved, symlink};
+use crate::craft::{Crafted, Format, Item, file, folder, hard_link, layer, saved, symlink};
+use crate::layout::{Packing, layout};
 
 /// Tries to add images to a data root that has one already; returns the error's text.
 fn refused(attempt: impl FnOnce(&Root) -> Result<(), Error>) -> String {

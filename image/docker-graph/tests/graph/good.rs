@@ -6,9 +6,8 @@ use std::process::Command;
 use helix_docker_graph::{Options, Sharing, flatten, import, read_layout};
 
 use crate::common::{Root, chain, listing, names, platform};
-use crate::craft::{
-    Crafted, Format, Packing, TIME, device, fifo, file, folder, hard_link, layer, layout, saved, symlink,
-};
+use crate::craft::{Crafted, Format, TIME, device, fifo, file, folder, hard_link, layer, saved, symlink};
+use crate::layout::{Packing, layout};
 
 fn image(name: &str, layers: &[&[crate::craft::Item]]) -> Crafted {
     Crafted::new(name, layers.iter().map(|items| layer(Format::Pax, items)).collect())
@@ -304,4 +303,27 @@ fn empty_numbers_of_a_header_are_zero() {
         // An ordinary user cannot give the folder to root; the number was read.
         Err(e) => assert!(e.to_string().contains("giving it to 0:0"), "{e}"),
     }
+}
+
+#[test]
+fn attributes_are_kept_in_every_layer_and_owners_are_those_of_the_layer() {
+    let own = (rustix::process::geteuid().as_raw().into(), rustix::process::getegid().as_raw().into());
+    // Only root can give files away.
+    let owner = if own.0 == 0 { (3_000_000, 4_000_000) } else { own };
+    let value = b"two\nlines\0";
+    let base = [file("a", "a").owner(owner.0, owner.1).xattr("user.helix", value)];
+    let image = image("craft:1", &[&base, &[file("b", "b")]]);
+    let root = Root::new();
+    let report = root.add(std::slice::from_ref(&image));
+    for chain_id in chain(&image) {
+        let path = root.tree(&chain_id).join("a");
+        let stat = path.symlink_metadata().expect("a file");
+        assert_eq!((u64::from(stat.uid()), u64::from(stat.gid())), owner);
+        // A file system may have no such attributes; then the report says so.
+        match xattr::get(&path, "user.helix").expect("attributes") {
+            Some(found) => assert_eq!(found, value),
+            None => assert!(report.left_out.iter().any(|what| what.contains("user.helix")), "{:?}", report.left_out),
+        }
+    }
+    root.assert_layers_come_back(&image);
 }

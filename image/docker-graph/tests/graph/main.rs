@@ -4,4 +4,5 @@ mod bad;
 mod common;
 mod craft;
 mod good;
+mod layout;
 mod registry;

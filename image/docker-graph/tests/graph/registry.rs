@@ -11,7 +11,8 @@ use helix_docker_graph::{BlobCache, Digest, Error, Image, Options, Patience, imp
 use serde_json::json;
 
 use crate::common::{Root, platform};
-use crate::craft::{Crafted, Format, Packing, file, folder, layer, layout};
+use crate::craft::{Crafted, Format, file, folder, layer};
+use crate::layout::{Packing, layout};
 
 /// What is asked for.
 struct Request {
