@@ -19,6 +19,9 @@ _cargo__xtask() {
             cargo__xtask,bench)
                 cmd="cargo__xtask__subcmd__bench"
                 ;;
+            cargo__xtask,build-container)
+                cmd="cargo__xtask__subcmd__build__subcmd__container"
+                ;;
             cargo__xtask,build-image)
                 cmd="cargo__xtask__subcmd__build__subcmd__image"
                 ;;
@@ -82,6 +85,9 @@ _cargo__xtask() {
             cargo__xtask__subcmd__help,bench)
                 cmd="cargo__xtask__subcmd__help__subcmd__bench"
                 ;;
+            cargo__xtask__subcmd__help,build-container)
+                cmd="cargo__xtask__subcmd__help__subcmd__build__subcmd__container"
+                ;;
             cargo__xtask__subcmd__help,build-image)
                 cmd="cargo__xtask__subcmd__help__subcmd__build__subcmd__image"
                 ;;
@@ -134,7 +140,7 @@ _cargo__xtask() {
 
     case "${cmd}" in
         cargo__xtask)
-            opts="-h -V --json --help --version build-image test-image plan inspect diff docker-graph doctor schema cache bench test generate help"
+            opts="-h -V --json --help --version build-image test-image plan inspect diff build-container docker-graph doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -159,6 +165,32 @@ _cargo__xtask() {
                     return 0
                     ;;
                 --at-most)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__build__subcmd__container)
+            opts="-h --arch --mirror --output --locked --update-lock --offline --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --arch)
+                    COMPREPLY=($(compgen -W "arm64 amd64" -- "${cur}"))
+                    return 0
+                    ;;
+                --mirror)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -414,7 +446,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__help)
-            opts="build-image test-image plan inspect diff docker-graph doctor schema cache bench test generate help"
+            opts="build-image test-image plan inspect diff build-container docker-graph doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -428,6 +460,20 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__help__subcmd__bench)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__build__subcmd__container)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -88,6 +88,21 @@ _arguments "${_arguments_options[@]}" : \
 ':after -- The folder of the later image:_files' \
 && ret=0
 ;;
+(build-container)
+_arguments "${_arguments_options[@]}" : \
+'--arch=[The image'\''s architecture, instead of the recipe'\''s]:ARCH:((arm64\:"64-bit ARM"
+amd64\:"64-bit x86"))' \
+'--mirror=[The mirror of the recipe'\''s main archive]:URL:_default' \
+'--output=[The folder of the layout \[default\: target/containers/RECIPE\]]:DIR:_files' \
+'(--update-lock)--locked[Refuse packages that differ from the lock]' \
+'(--offline)--update-lock[Resolve packages anew and write the lock]' \
+'--offline[Use nothing but the cache]' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':recipe -- The container recipe\: a name in recipes/containers/, or a YAML file:_default' \
+&& ret=0
+;;
 (docker-graph)
 _arguments "${_arguments_options[@]}" : \
 '--data-root=[The data root; no engine may be running on it]:DIR:_files' \
@@ -268,6 +283,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(build-container)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (docker-graph)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -341,6 +360,7 @@ _cargo-xtask_commands() {
 'plan:Show the steps of a build, which are cached, and what changed in the others' \
 'inspect:Show what an image is and verify its files' \
 'diff:Compare two images\: packages, files, size' \
+'build-container:Build a container image from a container recipe, as an OCI layout' \
 'docker-graph:Put container images into a Docker data root on the vfs driver, without an engine' \
 'doctor:Say what this machine lacks for building images' \
 'schema:Print the JSON schema of recipes' \
@@ -356,6 +376,11 @@ _cargo-xtask_commands() {
 _cargo-xtask__subcmd__bench_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask bench commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__build-container_commands] )) ||
+_cargo-xtask__subcmd__build-container_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask build-container commands' commands "$@"
 }
 (( $+functions[_cargo-xtask__subcmd__build-image_commands] )) ||
 _cargo-xtask__subcmd__build-image_commands() {
@@ -445,6 +470,7 @@ _cargo-xtask__subcmd__help_commands() {
 'plan:Show the steps of a build, which are cached, and what changed in the others' \
 'inspect:Show what an image is and verify its files' \
 'diff:Compare two images\: packages, files, size' \
+'build-container:Build a container image from a container recipe, as an OCI layout' \
 'docker-graph:Put container images into a Docker data root on the vfs driver, without an engine' \
 'doctor:Say what this machine lacks for building images' \
 'schema:Print the JSON schema of recipes' \
@@ -460,6 +486,11 @@ _cargo-xtask__subcmd__help_commands() {
 _cargo-xtask__subcmd__help__subcmd__bench_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask help bench commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__build-container_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__build-container_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help build-container commands' commands "$@"
 }
 (( $+functions[_cargo-xtask__subcmd__help__subcmd__build-image_commands] )) ||
 _cargo-xtask__subcmd__help__subcmd__build-image_commands() {

@@ -41,9 +41,14 @@ pub(crate) enum Verb {
     /// Compare two images: packages, files, size
     #[command(after_help = "Examples:\n  cargo xtask diff yesterday/quickstart target/images/quickstart")]
     Diff(DiffArgs),
+    /// Build a container image from a container recipe, as an OCI layout
+    #[command(
+        after_help = "Examples:\n  cargo xtask build-container helix-debian\n  cargo xtask build-container helix-encode --arch amd64 --output encode --json\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:target/containers/helix-debian=helix/debian"
+    )]
+    BuildContainer(BuildContainerArgs),
     /// Put container images into a Docker data root on the vfs driver, without an engine
     #[command(
-        after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar), layout:PATH (an OCI layout)\nor registry:REFERENCE, with =NAME:TAG at its end to give it another name.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1\n  sudo cargo xtask docker-graph --data-root graph registry:debian:trixie-slim"
+        after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar), layout:PATH (an OCI layout),\nregistry:REFERENCE or build:RECIPE (a container recipe), with =NAME:TAG at its end to give it another name.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1\n  sudo cargo xtask docker-graph --data-root graph registry:debian:trixie-slim\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 build:helix-encode=helix/encode:latest"
     )]
     DockerGraph(DockerGraphArgs),
     /// Say what this machine lacks for building images
@@ -112,15 +117,8 @@ fn steps(names: &'static [&'static str]) -> impl TypedValueParser<Value = Step> 
 pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
-    /// Refuse packages that differ from the lock
-    #[arg(long, conflicts_with = "update_lock")]
-    pub(crate) locked: bool,
-    /// Resolve packages anew and write the lock
-    #[arg(long, conflicts_with = "offline")]
-    pub(crate) update_lock: bool,
-    /// Use nothing but the cache
-    #[arg(long)]
-    pub(crate) offline: bool,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
     /// Stop after this step
     #[arg(long, value_name = "STEP", value_parser = steps(&["tools", "packages", "initramfs", "files", "containers", "disk", "test"]))]
     pub(crate) until: Option<Step>,
@@ -139,6 +137,37 @@ pub(crate) struct BuildArgs {
     /// How many threads compress the disk [default: all processors]; the result is the same
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+/// Where packages may come from.
+#[derive(Debug, Args)]
+pub(crate) struct SourceArgs {
+    /// Refuse packages that differ from the lock
+    #[arg(long, conflicts_with = "update_lock")]
+    pub(crate) locked: bool,
+    /// Resolve packages anew and write the lock
+    #[arg(long, conflicts_with = "offline")]
+    pub(crate) update_lock: bool,
+    /// Use nothing but the cache
+    #[arg(long)]
+    pub(crate) offline: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BuildContainerArgs {
+    /// The container recipe: a name in recipes/containers/, or a YAML file
+    pub(crate) recipe: String,
+    /// The image's architecture, instead of the recipe's
+    #[arg(long, value_name = "ARCH")]
+    pub(crate) arch: Option<ArchArg>,
+    /// The mirror of the recipe's main archive
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Option<String>,
+    /// The folder of the layout [default: target/containers/RECIPE]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -206,6 +235,7 @@ pub(crate) struct ImageArg {
 pub(crate) enum ImageSource {
     Archive(PathBuf),
     Layout(PathBuf),
+    Build(String),
     Registry(helix_docker_graph::Reference),
 }
 
@@ -224,6 +254,7 @@ impl std::str::FromStr for ImageArg {
             _ if place.is_empty() => None,
             "archive" => Some(ImageSource::Archive(place.into())),
             "layout" => Some(ImageSource::Layout(place.into())),
+            "build" => Some(ImageSource::Build(place.to_owned())),
             "registry" => {
                 let reference = place.parse().map_err(|e| format!("{place:?} is no name of an image: {e}"))?;
                 Some(ImageSource::Registry(reference))
@@ -231,7 +262,8 @@ impl std::str::FromStr for ImageArg {
             _ => None,
         };
         let source = source.ok_or(
-            "an image is archive:PATH, layout:PATH or registry:REFERENCE, with =NAME:TAG to give it another name",
+            "an image is archive:PATH, layout:PATH, registry:REFERENCE or build:RECIPE, with =NAME:TAG to give it \
+             another name",
         )?;
         Ok(Self { source, name })
     }

@@ -16,6 +16,13 @@ pub(crate) enum Failure {
     Graph(helix_docker_graph::Error),
     /// Something is wrong that the verb has shown already, such as a difference or a damaged file.
     Found(String),
+    /// A verb run by this one failed, with its exit code and its own words.
+    Verb {
+        /// The exit code.
+        code: u8,
+        /// What was tried.
+        doing: String,
+    },
     /// A program or a file of the verb's own failed.
     Other(String),
 }
@@ -43,6 +50,7 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Pipeline(e) => e.fmt(f),
             Self::Graph(e) => e.fmt(f),
+            Self::Verb { doing, .. } => write!(f, "{doing} failed, for the reason above"),
             Self::Found(text) | Self::Other(text) => f.write_str(text),
         }
     }
@@ -79,6 +87,7 @@ fn code(failure: &Failure) -> u8 {
     match failure {
         Failure::Found(_) => 6,
         Failure::Other(_) => 5,
+        Failure::Verb { code, .. } => *code,
         Failure::Graph(error) => match error {
             helix_docker_graph::Error::Image { .. } => 3,
             helix_docker_graph::Error::DataRoot { .. } => 4,

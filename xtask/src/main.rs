@@ -18,6 +18,7 @@ fn main() -> std::process::ExitCode {
         Verb::Plan(args) => verbs::plan::run(&args, json),
         Verb::Inspect(args) => verbs::inspect::run(&args, json),
         Verb::Diff(args) => verbs::diff::run(&args, json),
+        Verb::BuildContainer(args) => verbs::build_container::run(&args, json),
         Verb::DockerGraph(args) => verbs::docker_graph::run(&args, json),
         Verb::Doctor(args) => verbs::doctor::run(&args, json),
         Verb::Schema => verbs::schema::run(),

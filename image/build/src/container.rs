@@ -3,25 +3,93 @@
 
 use std::path::{Path, PathBuf};
 
-use helix_docker_graph::{Image, Packed, Reference, compose, pack};
-use helix_recipe::{Artifact, ContainerLayer, ContainerRecipe, Options};
+use helix_docker_graph::{Image, Packed, Reference, compose, pack, write_layout};
+use helix_recipe::{Architecture, Artifact, ContainerLayer, ContainerRecipe, Options};
 use helix_rootfs::chroot::Chroot;
 use helix_rootfs::files::{self, Writer};
 use helix_rootfs::{Arch, Emulation, OverlayTree, clean, settings};
 use serde_json::{Map, Value, json};
 
 use crate::error::{Doing, Error};
-use crate::files_step::{is_roots, lay, place_artifacts, set_permissions, user};
+use crate::files_step::{archive_settings, is_roots, lay, place_artifacts, set_permissions, user};
 use crate::key::Inputs;
 use crate::lock::{Lock, Resolution};
-use crate::pipeline::{Job, PackageSet, Session};
+use crate::output::{Folder, write_json};
+use crate::progress::Progress;
+use crate::sbom;
 use crate::steps::{artifact_inputs, packages_inputs};
-use crate::store::Kind;
+use crate::store::{Kind, Store};
+use crate::workshop::{Conduct, PackageSet, Workshop};
 
 /// Raised when the way a layer or an image is made changes.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 /// The name of a layer's stream in its entry of the cache.
 const STREAM: &str = "layer.tar";
+
+/// What container image to build, and how.
+#[derive(Debug, Clone)]
+pub struct ContainerJob {
+    /// How the build goes about it.
+    pub conduct: Conduct,
+    /// The container recipe's file.
+    pub file: PathBuf,
+    /// The image's architecture; the recipe's where it is not given.
+    pub architecture: Option<Architecture>,
+    /// The folder that the image is written into.
+    pub output: PathBuf,
+}
+
+/// A container image in its folder.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct ContainerOutput {
+    /// Its id: the digest of its configuration.
+    pub id: String,
+    /// Its architecture.
+    pub architecture: String,
+    /// How many packages are in it.
+    pub packages: usize,
+    /// The sizes of its layers, unpacked, in bytes, from the lowest to the highest.
+    pub layers: Vec<u64>,
+}
+
+/// Builds a container image; the folder then has it as an OCI layout, with its bill of materials beside. Must run inside
+/// the namespace of [`helix_rootfs::namespace`].
+///
+/// # Errors
+/// Those of the steps. The folder is untouched then.
+pub fn build(job: &ContainerJob, store: &Store, progress: &dyn Progress) -> Result<ContainerOutput, Error> {
+    let options = Options { architecture: job.architecture, mirror: None };
+    let architecture = helix_recipe::load_container(&job.file, &options)?.architecture;
+    let shop = Workshop::open(&job.conduct, architecture, store, progress)?;
+    let build = Build::resolved(&shop, &job.file)?;
+    let Built { image, components } = build.image(&shop, Vec::new())?;
+    let _lock = store.lock_output(&job.output)?;
+    let folder = Folder::start(&job.output)?;
+    write_layout(&image, folder.path())?;
+    let name = job.file.file_stem().unwrap_or_default().to_string_lossy();
+    let subject = sbom::Subject {
+        kind: "container",
+        name: &name,
+        distribution: build.recipe.distribution,
+        release: &build.recipe.release,
+        summary: &build.recipe.summary,
+        epoch: build.resolution.epoch,
+    };
+    write_json(&folder.path().join(crate::diff::SBOM), &sbom::bill(&subject, &components))?;
+    folder.publish()?;
+    Ok(ContainerOutput {
+        id: image.id.to_string(),
+        architecture: architecture.to_string(),
+        packages: components.len(),
+        layers: image.layers.iter().map(|layer| layer.blob.length).collect(),
+    })
+}
+
+/// An image that was made, and the components of its bill of materials.
+pub(crate) struct Built {
+    pub(crate) image: Image,
+    pub(crate) components: Vec<Value>,
+}
 
 /// A container recipe whose packages are known.
 pub(crate) struct Build {
@@ -33,8 +101,8 @@ pub(crate) struct Build {
 
 impl Build {
     /// By the lock beside the recipe alone; `None` when it has no answer.
-    pub(crate) fn locked(job: &Job, file: &Path) -> Result<Option<Self>, Error> {
-        let recipe = load(job, file)?;
+    pub(crate) fn locked(architecture: Architecture, file: &Path) -> Result<Option<Self>, Error> {
+        let recipe = load(architecture, file)?;
         let set = package_set(&recipe, file)?;
         let lock = Lock::read(&set.lock)?;
         let resolution = lock.as_ref().and_then(|l| l.get(recipe.architecture.as_str()));
@@ -43,9 +111,9 @@ impl Build {
     }
 
     /// By the lock, or by the archives, as the build is told.
-    pub(crate) fn resolved(session: &Session<'_>, file: &Path) -> Result<Self, Error> {
-        let recipe = load(session.job(), file)?;
-        let answer = session.resolve_packages(&package_set(&recipe, file)?)?;
+    pub(crate) fn resolved(shop: &Workshop<'_>, file: &Path) -> Result<Self, Error> {
+        let recipe = load(shop.architecture, file)?;
+        let answer = shop.resolve_packages(&package_set(&recipe, file)?)?;
         Ok(Self { recipe, file: file.to_owned(), resolution: answer.resolution })
     }
 
@@ -62,14 +130,15 @@ impl Build {
 
     /// The inputs of each layer, from the lowest to the highest.
     fn layers(&self, tools: &str) -> Result<Vec<Inputs>, Error> {
-        let packages = packages_inputs(&self.resolution.digest(), tools);
+        let packages = packages_inputs(&self.resolution.of_layer(0).digest(), tools);
         let lowest = Inputs::of("container packages", REVISION).with("tree of packages", &packages.key());
-        let mut layers = vec![lowest.with_json("slim", &self.recipe.slim)];
-        for layer in &self.recipe.layers {
+        let mut layers = vec![lowest.with_json("slim", &self.recipe.slim).with_json("archives", &self.recipe.archives)];
+        for (at, layer) in self.recipe.layers.iter().enumerate() {
             let below = layers.last().expect("packages are a layer").key();
             let mut inputs = Inputs::of("container layer", REVISION)
                 .with("layer below", &below)
                 .with("name", &layer.name)
+                .with("packages", &self.resolution.of_layer(at + 1).digest())
                 .with_json("artifacts", &artifact_inputs(&layer.artifacts))
                 .with_json("users", &layer.users)
                 .with_json("permissions", &layer.permissions);
@@ -84,35 +153,48 @@ impl Build {
     }
 
     /// Makes the image, but for the layers that are in the cache.
-    pub(crate) fn image(&self, session: &Session<'_>, names: Vec<Reference>) -> Result<Image, Error> {
-        let inputs = self.layers(session.tools().identity())?;
-        let emulation = session.emulation(&self.resolution)?;
-        let packages = packages_inputs(&self.resolution.digest(), session.tools().identity());
-        let tree = session.packages(&packages, &self.resolution, &emulation)?;
-        let (changes, stream) = self.packages_layer(session, &inputs[0], &tree)?;
+    pub(crate) fn image(&self, shop: &Workshop<'_>, names: Vec<Reference>) -> Result<Built, Error> {
+        let inputs = self.layers(shop.tools.identity())?;
+        let emulation = shop.emulation(&self.resolution)?;
+        let lowest = self.resolution.of_layer(0);
+        let packages = packages_inputs(&lowest.digest(), shop.tools.identity());
+        let tree = shop.packages(&packages, &lowest, &emulation)?;
+        let mut components = self.components(&lowest, &tree);
+        let (changes, stream) = self.packages_layer(shop, &inputs[0], &tree)?;
         let mut packed = vec![stream];
         let mut trees = vec![changes, tree];
-        for (layer, inputs) in self.recipe.layers.iter().zip(&inputs[1..]) {
-            let (tree, stream) = self.layer(session, layer, inputs, &trees, &emulation)?;
+        for (at, inputs) in inputs[1..].iter().enumerate() {
+            shop.go_on()?;
+            let added = self.resolution.of_layer(at + 1);
+            let (tree, stream) = self.layer(shop, &self.recipe.layers[at], &added, inputs, &trees, &emulation)?;
+            components.extend(self.components(&added, &tree));
             packed.push(stream);
             trees.insert(0, tree);
         }
-        let created = crate::sbom::timestamp(self.resolution.epoch);
+        let created = sbom::timestamp(self.resolution.epoch);
         let origin = format!("build:{}", self.file.display());
         let config = config(&self.recipe);
-        Ok(compose(&origin, self.recipe.architecture.as_str(), &created, &config, &packed, names)?)
+        let architecture = self.recipe.architecture.as_str();
+        let image = compose(&origin, architecture, &created, &config, &packed, names)?;
+        Ok(Built { image, components })
+    }
+
+    /// What packages are in a layer, for a bill of materials; `tree` has their licences.
+    fn components(&self, resolution: &Resolution, tree: &Path) -> Vec<Value> {
+        sbom::components(self.recipe.distribution, &self.recipe.release, &resolution.packages, tree)
     }
 
     /// The lowest layer: what of the tree of packages is left out, and the stream of the rest.
-    fn packages_layer(&self, session: &Session<'_>, inputs: &Inputs, tree: &Path) -> Result<(PathBuf, Packed), Error> {
+    fn packages_layer(&self, shop: &Workshop<'_>, inputs: &Inputs, tree: &Path) -> Result<(PathBuf, Packed), Error> {
         let recipe = &self.recipe;
-        let count = self.resolution.packages.len();
+        let count = self.resolution.of_layer(0).packages.len();
         let about = format!("helix: {count} packages of {} {}", recipe.distribution, recipe.release);
-        let entry = session.store().get_or_make(Kind::Trees, inputs, |dir| {
+        let entry = shop.store.get_or_make(Kind::Trees, inputs, |dir| {
             let view = OverlayTree::new(tree, &dir.join("work")).doing("opening the tree of packages")?;
             if recipe.slim {
                 clean::slim(view.path()).doing("leaving out documentation")?;
             }
+            archive_settings(&recipe.archives, &Writer::new(view.path(), self.resolution.epoch))?;
             clean::normalise(view.path(), self.resolution.epoch).doing("cleaning the layer")?;
             pack(view.path(), &dir.join(STREAM), &about)?;
             keep_changes(view, dir)
@@ -123,18 +205,25 @@ impl Build {
     /// A layer over `below`, the highest first: its changes, and its stream.
     fn layer(
         &self,
-        session: &Session<'_>,
+        shop: &Workshop<'_>,
         layer: &ContainerLayer,
+        packages: &Resolution,
         inputs: &Inputs,
         below: &[PathBuf],
         emulation: &Emulation,
     ) -> Result<(PathBuf, Packed), Error> {
         let about = format!("helix: layer {}", layer.name);
-        let artifacts = session.fetch_artifacts(&layer.artifacts)?;
-        let entry = session.store().get_or_make(Kind::Trees, inputs, |dir| {
+        let artifacts = shop.fetch_artifacts(&layer.artifacts)?;
+        let entry = shop.store.get_or_make(Kind::Trees, inputs, |dir| {
             let epoch = self.resolution.epoch;
             let below: Vec<&Path> = below.iter().map(PathBuf::as_path).collect();
             let view = OverlayTree::over(&below, &dir.join("work")).doing("opening the layers below")?;
+            if !packages.packages.is_empty() {
+                shop.add_packages(packages, emulation, &view)?;
+                if self.recipe.slim {
+                    clean::slim(view.path()).doing("leaving out documentation")?;
+                }
+            }
             apply(layer, view.path(), &layer.artifacts, &artifacts, emulation, epoch)?;
             clean::normalise(view.path(), epoch).doing("cleaning the layer")?;
             keep_changes(view, dir)?;
@@ -146,8 +235,8 @@ impl Build {
 }
 
 /// Reads the recipe for the architecture of the machine that it goes into.
-fn load(job: &Job, file: &Path) -> Result<ContainerRecipe, Error> {
-    let options = Options { architecture: Some(job.recipe.architecture), mirror: None };
+fn load(architecture: Architecture, file: &Path) -> Result<ContainerRecipe, Error> {
+    let options = Options { architecture: Some(architecture), mirror: None };
     Ok(helix_recipe::load_container(file, &options)?)
 }
 
@@ -166,6 +255,7 @@ fn package_set(recipe: &ContainerRecipe, file: &Path) -> Result<PackageSet, Erro
         archives: recipe.archives.clone(),
         host_archives: here,
         packages: recipe.packages.clone(),
+        layers: recipe.package_layers(),
     })
 }
 

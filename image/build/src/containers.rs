@@ -11,18 +11,22 @@ use helix_docker_graph::{
 use helix_recipe::{ContainerImage, ImageSource};
 use helix_rootfs::clean;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use crate::container::Build;
+use crate::container::{Build, Built};
 use crate::error::{Doing, Error};
 use crate::key::Inputs;
 use crate::lock::Lock;
 use crate::pipeline::{Job, Session};
 use crate::resolve::LockMode;
+use crate::sbom;
 use crate::steps::Step;
 use crate::store::Kind;
 
 /// What is known of the images, beside the tree.
 const LIST: &str = "images.json";
+/// The components that they are in a bill of materials.
+const COMPONENTS: &str = "components.json";
 /// How many of the things that are left out are listed one by one.
 const LISTED: usize = 5;
 
@@ -39,6 +43,15 @@ pub struct StoredImage {
     pub data_root: String,
     /// The digests of its layers, unpacked.
     pub layers: Vec<String>,
+}
+
+/// Docker's stores, made.
+pub(crate) struct Stores {
+    /// The tree that they are in.
+    pub(crate) tree: PathBuf,
+    pub(crate) images: Vec<StoredImage>,
+    /// What they are in the image's bill of materials.
+    pub(crate) components: Vec<Value>,
 }
 
 /// Images whose sources are settled.
@@ -69,12 +82,28 @@ pub(crate) fn identities(job: &Job, tools: &str) -> Result<Vec<String>, Error> {
             }
             ImageSource::Archive(path) => digest_of_file(path.path())?,
             ImageSource::Layout(path) => digest_of_file(&path.path().join("index.json"))?,
-            ImageSource::Build(path) => {
-                Build::locked(job, path.path())?.map_or_else(|| Ok(unknown()), |b| b.identity(tools))?
-            }
+            ImageSource::Build(path) => Build::locked(job.recipe.architecture, path.path())?
+                .map_or_else(|| Ok(unknown()), |b| b.identity(tools))?,
         })
     };
     job.recipe.container_images.iter().map(one).collect()
+}
+
+impl StoredImage {
+    fn of(found: &Image, asked: &ContainerImage) -> Self {
+        Self {
+            source: asked.source.to_string(),
+            names: found.names.iter().map(ToString::to_string).collect(),
+            id: found.id.to_string(),
+            data_root: asked.data_root.clone(),
+            layers: found.layers.iter().map(|layer| layer.diff_id.to_string()).collect(),
+        }
+    }
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, Error> {
+    let text = std::fs::read(file).map_err(|e| Error::io("reading", file, e))?;
+    serde_json::from_slice(&text).map_err(|e| Error::io("reading", file, e.into()))
 }
 
 fn digest_of_file(path: &Path) -> Result<String, Error> {
@@ -123,8 +152,8 @@ impl Session<'_> {
                     (pinned.digest().unwrap_or_default().to_owned(), Source::Registry(pinned))
                 }
                 ImageSource::Build(path) => {
-                    let build = Build::resolved(self, path.path())?;
-                    (build.identity(self.tools().identity())?, Source::Build(Box::new(build)))
+                    let build = Build::resolved(self.shop(), path.path())?;
+                    (build.identity(self.shop().tools.identity())?, Source::Build(Box::new(build)))
                 }
             };
             identities.push(identity);
@@ -142,10 +171,10 @@ impl Session<'_> {
         }
         let architecture = job.recipe.architecture.as_str();
         let mut lock = Lock::read(&job.lock_file())?.unwrap_or_default();
-        let known = lock.image(architecture, text).filter(|_| job.lock != LockMode::Update).map(str::to_owned);
+        let known = lock.image(architecture, text).filter(|_| job.conduct.lock != LockMode::Update).map(str::to_owned);
         let digest = match known {
             Some(digest) => digest,
-            None if job.lock == LockMode::Locked => {
+            None if job.conduct.lock == LockMode::Locked => {
                 return Err(Error::Lock {
                     path: job.lock_file(),
                     reason: format!(
@@ -154,7 +183,7 @@ impl Session<'_> {
                     ),
                 });
             }
-            None if job.offline => {
+            None if job.conduct.offline => {
                 return Err(Error::Host(format!(
                     "the digest of {text} is not in the lock, and --offline forbids to ask for it"
                 )));
@@ -173,71 +202,68 @@ impl Session<'_> {
         })
     }
 
-    /// Makes the stores, where they are not in the cache; returns their tree and what is in it.
-    pub(crate) fn containers(
-        &self,
-        inputs: &Inputs,
-        ready: &Ready,
-        epoch: u64,
-    ) -> Result<(PathBuf, Vec<StoredImage>), Error> {
-        let entry = self.store().get_or_make(Kind::Trees, inputs, |dir| {
+    /// Makes the stores, where they are not in the cache.
+    pub(crate) fn containers(&self, inputs: &Inputs, ready: &Ready, epoch: u64) -> Result<Stores, Error> {
+        let entry = self.shop().store.get_or_make(Kind::Trees, inputs, |dir| {
             let scratch = dir.join("scratch");
             std::fs::create_dir(&scratch).map_err(|e| Error::io("making", &scratch, e))?;
             let mut stores: BTreeMap<&str, Vec<Image>> = BTreeMap::new();
-            let mut list = Vec::new();
+            let (mut list, mut components) = (Vec::new(), Vec::new());
             for (image, source) in self.job().recipe.container_images.iter().zip(&ready.sources) {
                 for found in self.images(image, source, &scratch, epoch)? {
-                    list.push(StoredImage {
-                        source: image.source.to_string(),
-                        names: found.names.iter().map(ToString::to_string).collect(),
-                        id: found.id.to_string(),
-                        data_root: image.data_root.clone(),
-                        layers: found.layers.iter().map(|layer| layer.diff_id.to_string()).collect(),
-                    });
-                    stores.entry(&image.data_root).or_default().push(found);
+                    let stored = StoredImage::of(&found.image, image);
+                    components.push(sbom::container(&stored, found.components));
+                    list.push(stored);
+                    stores.entry(&image.data_root).or_default().push(found.image);
                 }
             }
-            self.progress().begin("Putting container images into Docker's store", None);
+            self.shop().progress.begin("Putting container images into Docker's store", None);
             let tree = dir.join("tree");
             for (data_root, images) in &stores {
                 self.fill(&tree, data_root, images, epoch)?;
             }
             crate::store::remove_tree(&scratch)?;
-            let text = serde_json::to_vec_pretty(&list).expect("a list is plain data");
-            crate::output::write_whole(&dir.join(LIST), &text)?;
-            self.progress().end(&format!("{} images", list.len()));
+            crate::output::write_json(&dir.join(LIST), &list)?;
+            crate::output::write_json(&dir.join(COMPONENTS), &components)?;
+            self.shop().progress.end(&format!("{} images", list.len()));
             Ok(())
         })?;
-        self.store().set_last(&self.job().last_name(Step::Containers), inputs)?;
-        let file = entry.join(LIST);
-        let text = std::fs::read(&file).map_err(|e| Error::io("reading", &file, e))?;
-        let list = serde_json::from_slice(&text).map_err(|e| Error::io("reading", &file, e.into()))?;
-        Ok((entry.join("tree"), list))
+        self.shop().store.set_last(&self.job().last_name(Step::Containers), inputs)?;
+        Ok(Stores {
+            tree: entry.join("tree"),
+            images: read_json(&entry.join(LIST))?,
+            components: read_json(&entry.join(COMPONENTS))?,
+        })
     }
 
     /// The options of every import: the same result for root and for others, and on every machine.
     fn options(&self, epoch: u64) -> Options {
         Options {
             sharing: Sharing::HardLinks,
-            threads: self.job().threads,
+            threads: self.job().conduct.threads,
             limits: Limits::default(),
             devices: false,
             time: i64::try_from(epoch).unwrap_or(0),
         }
     }
 
-    fn images(&self, image: &ContainerImage, source: &Source, scratch: &Path, epoch: u64) -> Result<Vec<Image>, Error> {
+    fn images(&self, image: &ContainerImage, source: &Source, scratch: &Path, epoch: u64) -> Result<Vec<Built>, Error> {
         let platform = Platform { architecture: self.job().recipe.architecture.to_string() };
         let name = image.name.as_deref().map(reference).transpose()?;
         let name = name.as_ref();
+        let mut components = Vec::new();
         let mut images = match source {
             Source::Archive(path) => read_archive(path, name, &platform, scratch)?,
             Source::Layout(path) => read_layout(path, name, &platform)?,
             Source::Registry(reference) => {
-                let blobs = BlobCache::new(&self.store().dir(Kind::Blobs.name()), self.job().offline);
+                let blobs = BlobCache::new(&self.shop().store.dir(Kind::Blobs.name()), self.job().conduct.offline);
                 vec![pull(reference, name, &platform, &blobs, Patience::default(), &|_| ())?]
             }
-            Source::Build(build) => vec![build.image(self, name.cloned().into_iter().collect())?],
+            Source::Build(build) => {
+                let built = build.image(self.shop(), name.cloned().into_iter().collect())?;
+                components = built.components;
+                vec![built.image]
+            }
         };
         if image.flatten {
             for found in &mut images {
@@ -246,7 +272,7 @@ impl Session<'_> {
                 *found = flat;
             }
         }
-        Ok(images)
+        Ok(images.into_iter().map(|image| Built { image, components: components.clone() }).collect())
     }
 
     /// Fills one store; folders and files that say nothing of an image get the time of the build.
@@ -256,10 +282,12 @@ impl Session<'_> {
         std::fs::create_dir_all(parent).map_err(|e| Error::io("making", parent, e))?;
         let report = import(&root, images, &self.options(epoch))?;
         for what in report.left_out.iter().take(LISTED) {
-            self.progress().warn(&format!("not in the store: {what}"));
+            self.shop().progress.warn(&format!("not in the store: {what}"));
         }
         if report.left_out.len() > LISTED {
-            self.progress().warn(&format!("not in the store: {} more, see the log", report.left_out.len() - LISTED));
+            self.shop()
+                .progress
+                .warn(&format!("not in the store: {} more, see the log", report.left_out.len() - LISTED));
         }
         for what in &report.left_out {
             tracing::info!("not in the store: {what}");

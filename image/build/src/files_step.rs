@@ -10,7 +10,8 @@ use helix_rootfs::{Emulation, settings};
 
 use crate::error::{Doing, Error};
 use crate::lock::Resolution;
-use crate::pipeline::{Session, archive};
+use crate::pipeline::Session;
+use crate::workshop::archive;
 
 /// The keyring of an archive inside the image.
 const KEYRINGS: &str = "/usr/share/keyrings";
@@ -48,7 +49,7 @@ impl Session<'_> {
             let text = serde_json::to_string_pretty(&json).expect("settings are plain data") + "\n";
             writer.write("etc/docker/daemon.json", text, 0o644).doing(doing)?;
         }
-        self.archive_settings(&writer)?;
+        archive_settings(&recipe.archives, &writer)?;
         let mark: Vec<(String, String)> = resolution
             .packages
             .iter()
@@ -70,23 +71,27 @@ impl Session<'_> {
         drop(chroot);
         set_permissions(&recipe.permissions, tree, epoch)
     }
+}
 
-    /// The image's own apt: the recipe's archives under their public addresses, each bound to its key.
-    fn archive_settings(&self, writer: &Writer<'_>) -> Result<(), Error> {
-        let doing = "writing apt's sources";
-        let leftover = writer.locate(Path::new("etc/apt/sources.list")).doing(doing)?;
-        if leftover.exists() {
-            std::fs::remove_file(&leftover).map_err(|e| Error::io("removing", &leftover, e))?;
-        }
-        for item in &self.job().recipe.archives {
-            let ending = item.key.path().extension().unwrap_or_default().to_string_lossy().into_owned();
-            let ring = format!("{KEYRINGS}/helix-{}.{ending}", item.name);
-            writer.copy(item.key.path(), Path::new(&ring), Owner::default(), 0o644).doing(doing)?;
-            let stanza = archive(item).stanza(&ring);
-            writer.write(&format!("etc/apt/sources.list.d/{}.sources", item.name), stanza, 0o644).doing(doing)?;
-        }
-        Ok(())
+/// The image's own apt: the recipe's archives under their public addresses, each bound to its key.
+pub(crate) fn archive_settings(archives: &[helix_recipe::Archive], writer: &Writer<'_>) -> Result<(), Error> {
+    let doing = "writing apt's sources";
+    let leftover = writer.locate(Path::new("etc/apt/sources.list")).doing(doing)?;
+    if leftover.exists() {
+        std::fs::remove_file(&leftover).map_err(|e| Error::io("removing", &leftover, e))?;
     }
+    for item in archives {
+        let ending = item.key.path().extension().unwrap_or_default().to_string_lossy().into_owned();
+        let ring = format!("{KEYRINGS}/helix-{}.{ending}", item.name);
+        writer.copy(item.key.path(), Path::new(&ring), Owner::default(), 0o644).doing(doing)?;
+        let archive = archive(item);
+        let name = &item.name;
+        writer.write(&format!("etc/apt/sources.list.d/{name}.sources"), archive.stanza(&ring), 0o644).doing(doing)?;
+        if let Some(preferences) = archive.preferences() {
+            writer.write(&format!("etc/apt/preferences.d/{name}.pref"), preferences, 0o644).doing(doing)?;
+        }
+    }
+    Ok(())
 }
 
 /// Lays folders over a tree.

@@ -4,7 +4,7 @@
 //! needed, [`store`] keeps what was made.
 
 pub mod cache;
-mod container;
+pub mod container;
 pub mod containers;
 pub mod diff;
 mod disk_plan;
@@ -26,6 +26,7 @@ pub mod steps;
 pub mod store;
 pub mod tools;
 pub mod verify;
+pub mod workshop;
 pub mod workspace;
 
 pub use error::{Error, Kind};

@@ -38,6 +38,9 @@ pub struct Resolution {
     pub essential: Vec<String>,
     /// The packages, in the order that they are unpacked in.
     pub packages: Vec<Package>,
+    /// How many of them, at the end, each layer of a container image adds; empty when all are in the lowest.
+    #[serde(default)]
+    pub layers: Vec<usize>,
     /// Packages for the building machine: the twins of `helix_rootfs::emulation`, for each host architecture.
     pub twins: BTreeMap<String, Vec<Package>>,
 }
@@ -59,6 +62,9 @@ impl Lock {
             return Err(format!("has form {}, and this program knows {SCHEMA}", lock.schema));
         }
         for (name, resolution) in &lock.resolutions {
+            if resolution.on_top().is_none_or(|n| n > resolution.packages.len()) {
+                return Err(format!("{name}: its layers have more packages than there are"));
+            }
             for package in resolution.packages.iter().chain(resolution.twins.values().flatten()) {
                 check(package).map_err(|reason| format!("{name}: package {:?}: {reason}", package.name))?;
             }
@@ -133,11 +139,31 @@ impl Resolution {
         blake3::hash(image.to_text().as_bytes()).to_hex().to_string()
     }
 
+    /// How many packages are in layers above the lowest.
+    fn on_top(&self) -> Option<usize> {
+        self.layers.iter().try_fold(0_usize, |sum, n| sum.checked_add(*n))
+    }
+
+    /// The packages of the lowest layer (0) or of one above it, as an answer of its own. What is asked for elsewhere has
+    /// no influence on it.
+    pub(crate) fn of_layer(&self, at: usize) -> Self {
+        let lowest = self.packages.len() - self.on_top().expect("checked when it was read");
+        let from = if at == 0 { 0 } else { lowest + self.layers.iter().take(at - 1).sum::<usize>() };
+        let count = if at == 0 { lowest } else { self.layers.get(at - 1).copied().unwrap_or(0) };
+        Self {
+            request: String::new(),
+            packages: self.packages[from..from + count].to_vec(),
+            layers: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     fn to_text(&self) -> String {
+        let layers = if self.layers.is_empty() { String::new() } else { format!("\"layers\": {:?},\n", self.layers) };
         let twins: Vec<String> =
             self.twins.iter().map(|(host, list)| format!("{}: {}", quoted(host), list_text(list))).collect();
         format!(
-            "{{\n\"request\": {},\n\"epoch\": {},\n\"essential\": {},\n\"packages\": {},\n\"twins\": {{{}}}\n}}",
+            "{{\n\"request\": {},\n\"epoch\": {},\n\"essential\": {},\n\"packages\": {},\n{layers}\"twins\": {{{}}}\n}}",
             quoted(&self.request),
             self.epoch,
             serde_json::to_string(&self.essential).expect("names are plain data"),
@@ -220,6 +246,7 @@ mod tests {
             epoch: 7,
             essential: vec!["a".into()],
             packages: packages.iter().map(|(n, v)| package(n, v)).collect(),
+            layers: Vec::new(),
             twins: BTreeMap::from([("amd64".to_owned(), vec![package("dash", "1")])]),
         }
     }

@@ -23,6 +23,12 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
+/// As [`write_whole`], with a value as JSON.
+pub(crate) fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).expect("what is written is plain data") + "\n";
+    write_whole(path, text.as_bytes())
+}
+
 /// A folder in the making; it takes its final place by [`Folder::publish`], or vanishes.
 #[derive(Debug)]
 pub(crate) struct Folder {

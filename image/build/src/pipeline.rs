@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use helix_recipe::{Distribution, Location, Recipe};
-use helix_rootfs::apt::Archive;
-use helix_rootfs::bootstrap::{Bootstrap, PackageFile};
+use helix_recipe::Recipe;
 use helix_rootfs::chroot::Chroot;
-use helix_rootfs::fetch::Request;
 use helix_rootfs::files::Writer;
-use helix_rootfs::{Arch, Emulation, OverlayTree, bootstrap, clean, emulation, settings};
+use helix_rootfs::{Arch, Emulation, OverlayTree, clean, settings};
 
+use crate::containers::Stores;
 use crate::disk_plan::{esp_files, layout};
 use crate::error::{Doing, Error};
 use crate::files_step::is_roots;
@@ -20,18 +18,17 @@ use crate::lock::Resolution;
 use crate::manifest::{Manifest, SCHEMA_VERSION};
 use crate::output::Folder;
 use crate::progress::Progress;
-use crate::resolve::{Answer, LockMode, Question, resolve};
-use crate::steps::{Step, StepInputs, arch_of};
+use crate::resolve::Answer;
+use crate::steps::{Step, StepInputs};
 use crate::store::{Kind, Store};
-use crate::tools::Tools;
-use crate::workspace::Workspace;
+use crate::workshop::{Conduct, PackageSet, Workshop};
 use crate::{inventory, sbom};
 
 /// What to build, and how.
 #[derive(Debug, Clone)]
 pub struct Job {
-    /// Where things are.
-    pub workspace: Workspace,
+    /// How the build goes about it.
+    pub conduct: Conduct,
     /// The recipe's name: its file's name without the ending.
     pub name: String,
     /// The recipe's file.
@@ -40,45 +37,14 @@ pub struct Job {
     pub recipe: Recipe,
     /// The recipe's archives as they are for the architecture of this machine, where twins come from.
     pub host_archives: Vec<helix_recipe::Archive>,
-    /// The main archive's mirror, if it is not to be the recipe's or the host's own; it leaves no trace in the image.
-    pub mirror: Option<String>,
-    /// How the lock is used.
-    pub lock: LockMode,
-    /// Whether only what is in the cache may be used.
-    pub offline: bool,
     /// The folder of the image.
     pub output: PathBuf,
     /// The last step to do.
     pub until: Step,
     /// The step after which a shell is wanted.
     pub break_at: Option<Step>,
-    /// How many threads compress the disk.
-    pub threads: std::num::NonZeroUsize,
     /// How long the image may take to boot.
     pub boot_deadline: std::time::Duration,
-}
-
-/// Packages that are asked for, and the lock with the answer.
-pub(crate) struct PackageSet {
-    pub(crate) lock: PathBuf,
-    pub(crate) distribution: Distribution,
-    pub(crate) architecture: helix_recipe::Architecture,
-    pub(crate) archives: Vec<helix_recipe::Archive>,
-    /// The archives as they are for the architecture of this machine.
-    pub(crate) host_archives: Vec<helix_recipe::Archive>,
-    pub(crate) packages: Vec<String>,
-}
-
-impl PackageSet {
-    fn archives(&self) -> Vec<Archive> {
-        self.archives.iter().map(archive).collect()
-    }
-
-    /// What is asked of the lock.
-    pub(crate) fn request(&self) -> String {
-        let arch = crate::steps::arch(self.architecture);
-        crate::resolve::request(&self.archives(), &self.packages, true, arch)
-    }
 }
 
 /// What a build came to.
@@ -114,6 +80,7 @@ impl Job {
             archives: self.recipe.archives.clone(),
             host_archives: self.host_archives.clone(),
             packages: self.recipe.packages.clone(),
+            layers: Vec::new(),
         }
     }
 
@@ -139,17 +106,14 @@ impl Job {
 struct Trees {
     packages: PathBuf,
     initramfs: PathBuf,
-    /// Docker's stores, and the images in them.
-    stores: Option<(PathBuf, Vec<crate::containers::StoredImage>)>,
+    /// Docker's stores.
+    stores: Option<Stores>,
 }
 
 /// A build under way: the tools are open.
 pub struct Session<'a> {
     job: &'a Job,
-    store: &'a Store,
-    tools: Tools,
-    work: tempfile::TempDir,
-    progress: &'a dyn Progress,
+    shop: Workshop<'a>,
 }
 
 impl<'a> Session<'a> {
@@ -158,16 +122,7 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When the tools cannot be made.
     pub fn open(job: &'a Job, store: &'a Store, progress: &'a dyn Progress) -> Result<Self, Error> {
-        let run = store.dir("run");
-        let work = tempfile::Builder::new().prefix("b").tempdir_in(&run).map_err(|e| Error::io("making", &run, e))?;
-        let root = work.path().join("tools");
-        let tools = Tools::open(&job.workspace, store, arch_of(&job.recipe), job.lock, job.offline, &root, progress)?;
-        Ok(Self { job, store, tools, work, progress })
-    }
-
-    /// The tools.
-    pub fn tools(&self) -> &Tools {
-        &self.tools
+        Ok(Self { job, shop: Workshop::open(&job.conduct, job.recipe.architecture, store, progress)? })
     }
 
     /// Goes all the way to the disk, or to the step that the job names.
@@ -178,10 +133,10 @@ impl<'a> Session<'a> {
         if self.job.until == Step::Tools {
             return Ok(Built::Stopped(Step::Tools));
         }
-        let answer = self.resolve_packages(&self.job.package_set())?;
+        let answer = self.shop.resolve_packages(&self.job.package_set())?;
         let digest = answer.resolution.digest();
         let ready = self.prepare_containers()?;
-        let (tools, key) = (self.tools.identity(), self.tools.key());
+        let (tools, key) = (self.shop.tools.identity(), self.shop.tools.key());
         let epoch = answer.resolution.epoch;
         let inputs = StepInputs::of(&self.job.recipe, &digest, epoch, tools, key, &ready.identities)?;
         if let Some(mut manifest) = self.finished(&inputs.disk) {
@@ -195,36 +150,31 @@ impl<'a> Session<'a> {
             }
             return Ok(Built::Image { manifest: Box::new(manifest), fresh: false });
         }
-        self.go_on()?;
+        self.shop.go_on()?;
         // Before the machine's own programs are made runnable: one set of twins is in place at a time.
         let mut stores = None;
         if let Some(wanted) = inputs.containers.as_ref().filter(|_| self.job.until >= Step::Containers) {
             stores = Some(self.containers(wanted, &ready, answer.resolution.epoch)?);
-            self.go_on()?;
+            self.shop.go_on()?;
         }
         if self.job.until == Step::Containers {
             return Ok(Built::Stopped(Step::Containers));
         }
-        let artifacts = self.fetch_artifacts(&self.job.recipe.artifacts)?;
-        let emulation = self.emulation(&answer.resolution)?;
-        let packages = self.packages(&inputs.packages, &answer.resolution, &emulation)?;
-        self.store.set_last(&self.job.last_name(Step::Packages), &inputs.packages)?;
+        let artifacts = self.shop.fetch_artifacts(&self.job.recipe.artifacts)?;
+        let emulation = self.shop.emulation(&answer.resolution)?;
+        let packages = self.shop.packages(&inputs.packages, &answer.resolution, &emulation)?;
+        self.shop.store.set_last(&self.job.last_name(Step::Packages), &inputs.packages)?;
         if self.stop_after_tree(Step::Packages, &packages, &emulation, answer.resolution.epoch)? {
             return Ok(Built::Stopped(Step::Packages));
         }
-        self.go_on()?;
+        self.shop.go_on()?;
         let initramfs = self.initramfs(&inputs, &packages, &answer.resolution, &emulation)?;
         if self.job.until == Step::Initramfs {
             return Ok(Built::Stopped(Step::Initramfs));
         }
-        self.go_on()?;
+        self.shop.go_on()?;
         let trees = Trees { packages, initramfs, stores };
         self.image(&inputs, &answer, &trees, &artifacts, &emulation)
-    }
-
-    /// Stops between two steps when somebody wants that: not every program under way dies of Ctrl-C.
-    fn go_on(&self) -> Result<(), Error> {
-        if self.progress.interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 
     /// The image in the output folder, if it is what would be built and nobody asks to look into the tree.
@@ -238,111 +188,6 @@ impl<'a> Session<'a> {
         (manifest.inputs == *disk && whole && size == manifest.size).then_some(manifest)
     }
 
-    /// Asks the lock, and the archives where it does not answer.
-    pub(crate) fn resolve_packages(&self, set: &PackageSet) -> Result<Answer, Error> {
-        let target = crate::steps::arch(set.architecture);
-        let host = Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
-        let run = |program: &str| self.tools.toolbox().cmd(program);
-        let question = Question {
-            lock: set.lock.clone(),
-            name: target.debian_name().to_owned(),
-            archives: set.archives(),
-            debian: set.distribution == Distribution::Debian,
-            // A snapshot is a promise about contents, which another mirror cannot keep; and a container recipe may begin
-            // with another archive than the one that the mirror is of.
-            mirror: self.job.mirror.clone().filter(|_| {
-                set.archives[0].snapshot.is_none() && set.archives[0].name == self.job.recipe.archives[0].name
-            }),
-            packages: set.packages.clone(),
-            essential: true,
-            arch: target,
-            twins_for: (host != target).then_some(host),
-            twin_archives: set.host_archives.iter().map(archive).collect(),
-            forgive_expiry: false,
-            run: &run,
-        };
-        let answer = resolve(&question, self.store, self.job.lock, self.job.offline, self.progress)?;
-        for line in &answer.differences {
-            tracing::info!("package {line}");
-        }
-        Ok(answer)
-    }
-
-    pub(crate) fn fetch_artifacts(&self, artifacts: &[helix_recipe::Artifact]) -> Result<Vec<PathBuf>, Error> {
-        let blobs = self.store.blobs(Kind::Blobs, self.job.offline);
-        let requests: Vec<Request> = artifacts
-            .iter()
-            .map(|a| Request {
-                url: match &a.url {
-                    Location::Remote(url) => url.clone(),
-                    Location::Local(path) => format!("file:{}", path.path().display()),
-                },
-                sha256: a.sha256.clone(),
-                size: None,
-            })
-            .collect();
-        blobs.fetch(&requests, &|_| ()).map_err(|failures| Error::Fetch { total: requests.len(), failures })?;
-        Ok(requests.iter().map(|r| blobs.path(&r.sha256)).collect())
-    }
-
-    /// Makes programs of a tree run here; the twins are part of the cache.
-    pub(crate) fn emulation(&self, resolution: &Resolution) -> Result<Emulation, Error> {
-        let target = arch_of(&self.job.recipe);
-        let host = Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
-        let mut twins = PathBuf::new();
-        if let Some(packages) = resolution.twins.get(host.debian_name()) {
-            let inputs = Inputs::of("twins", 1).with_json("packages", packages);
-            let blobs = self.store.blobs(Kind::Packages, self.job.offline);
-            let entry = self.store.get_or_make(Kind::Trees, &inputs, |dir| {
-                let files: Vec<PathBuf> = packages.iter().map(|p| blobs.path(&p.sha256)).collect();
-                let tree = dir.join("tree");
-                bootstrap::extract(&files, &tree, &|p| self.tools.toolbox().cmd(p)).doing("unpacking twins")?;
-                emulation::prepare_twins(&tree, host).doing("preparing twins")
-            })?;
-            twins = entry.join("tree");
-        }
-        // One for each call; all go with the build's own folder.
-        let work = tempfile::Builder::new().prefix("e").tempdir_in(self.work.path());
-        let work = work.map_err(|e| Error::io("making a folder in", self.work.path(), e))?.keep();
-        Emulation::start(host, target, &work, &self.tools.emulator(), &twins).doing("making foreign programs runnable")
-    }
-
-    pub(crate) fn packages(
-        &self,
-        inputs: &Inputs,
-        resolution: &Resolution,
-        emulation: &Emulation,
-    ) -> Result<PathBuf, Error> {
-        let blobs = self.store.blobs(Kind::Packages, self.job.offline);
-        let files: Vec<PackageFile> = resolution
-            .packages
-            .iter()
-            .map(|p| PackageFile {
-                name: p.name.clone(),
-                file: blobs.path(&p.sha256),
-                essential: resolution.essential.contains(&p.name),
-            })
-            .collect();
-        let entry = self.store.get_or_make(Kind::Trees, inputs, |dir| {
-            self.progress.begin("Installing packages", Some(2 * files.len() as u64));
-            let tree = dir.join("tree");
-            std::fs::create_dir(&tree).map_err(|e| Error::io("making", &tree, e))?;
-            let bootstrap = Bootstrap {
-                toolbox: self.tools.toolbox(),
-                arch: arch_of(&self.job.recipe),
-                emulation,
-                epoch: resolution.epoch,
-                progress: &|phase, name| self.progress.advance(1, &format!("{phase} {name}")),
-            };
-            bootstrap.install(&files, &tree).doing("installing packages")?;
-            clean::clean(&tree, &Writer::new(&tree, resolution.epoch)).doing("cleaning the tree of packages")?;
-            clean::normalise(&tree, resolution.epoch).doing("cleaning the tree of packages")?;
-            self.progress.end(&format!("{} packages", files.len()));
-            Ok(())
-        })?;
-        Ok(entry.join("tree"))
-    }
-
     fn initramfs(
         &self,
         inputs: &StepInputs,
@@ -350,8 +195,8 @@ impl<'a> Session<'a> {
         resolution: &Resolution,
         emulation: &Emulation,
     ) -> Result<PathBuf, Error> {
-        let entry = self.store.get_or_make(Kind::Trees, &inputs.initramfs, |dir| {
-            self.progress.begin("Making the initramfs", None);
+        let entry = self.shop.store.get_or_make(Kind::Trees, &inputs.initramfs, |dir| {
+            self.shop.progress.begin("Making the initramfs", None);
             let view = OverlayTree::new(packages, &dir.join("work")).doing("making the initramfs")?;
             self.lay_files(view.path(), resolution.epoch, is_roots)?;
             let version = settings::kernel_version(view.path()).doing("making the initramfs")?;
@@ -366,10 +211,10 @@ impl<'a> Session<'a> {
             }
             drop(view);
             crate::store::remove_tree(&dir.join("work"))?;
-            self.progress.end(&version);
+            self.shop.progress.end(&version);
             Ok(())
         })?;
-        self.store.set_last(&self.job.last_name(Step::Initramfs), &inputs.initramfs)?;
+        self.shop.store.set_last(&self.job.last_name(Step::Initramfs), &inputs.initramfs)?;
         Ok(entry.join("files"))
     }
 
@@ -382,13 +227,12 @@ impl<'a> Session<'a> {
         emulation: &Emulation,
     ) -> Result<Built, Error> {
         let epoch = answer.resolution.epoch;
-        let lock_name = blake3::hash(self.job.output.as_os_str().as_encoded_bytes()).to_hex();
-        let _lock = self.store.lock(&format!("output-{}", &lock_name[..16]))?;
+        let _lock = self.shop.store.lock_output(&self.job.output)?;
         let folder = Folder::start(&self.job.output)?;
         // The tree's upper layer lies in the cache's own file system: that of the output may not hold ids of a tree.
-        let view = OverlayTree::new(&trees.packages, &self.work.path().join("files")).doing("laying files")?;
+        let view = OverlayTree::new(&trees.packages, &self.shop.work.path().join("files")).doing("laying files")?;
         let tree = view.path();
-        self.progress.begin("Laying files and settings over the packages", None);
+        self.shop.progress.begin("Laying files and settings over the packages", None);
         // What belongs to root comes before users are made, who get their first files from /etc/skel; the rest after.
         self.lay_files(tree, epoch, is_roots)?;
         self.apply_settings(tree, &answer.resolution, artifacts, emulation)?;
@@ -397,8 +241,8 @@ impl<'a> Session<'a> {
         clean::clean(tree, &writer).doing("cleaning the tree")?;
         clean::normalise(tree, epoch).doing("cleaning the tree")?;
         clean::check(tree).doing("checking the tree")?;
-        self.progress.end("");
-        self.store.set_last(&self.job.last_name(Step::Files), &inputs.files)?;
+        self.shop.progress.end("");
+        self.shop.store.set_last(&self.job.last_name(Step::Files), &inputs.files)?;
         if self.stop_after_tree(Step::Files, tree, emulation, epoch)? {
             return Ok(Built::Stopped(Step::Files));
         }
@@ -406,28 +250,29 @@ impl<'a> Session<'a> {
         let whole = self.with_stores(&view, trees)?;
         let root = whole.as_ref().map_or(tree, OverlayTree::path);
         let (job, packages, out) = (self.job, &answer.resolution.packages, folder.path());
+        let containers = trees.stores.as_ref().map_or(&[][..], |stores| &stores.components);
         // Making the file system keeps one processor busy; the lists are ready before it is.
         let (lists, disk) = std::thread::scope(|scope| {
-            let lists = scope.spawn(|| write_lists(job, packages, tree, epoch, out));
+            let lists = scope.spawn(|| write_lists(job, packages, containers, tree, epoch, out));
             let disk = self.write_disk(&inputs.disk, root, &kernel, epoch, out);
             (lists.join().expect("the lists' thread does not panic"), disk)
         });
         lists?;
         let size = disk?;
-        let stored = trees.stores.as_ref().map(|(_, images)| images.clone()).unwrap_or_default();
+        let stored = trees.stores.as_ref().map(|stores| stores.images.clone()).unwrap_or_default();
         let manifest = self.manifest(inputs, answer, kernel, size, stored, folder.path())?;
         manifest.write(folder.path())?;
         folder.publish()?;
-        self.store.set_last(&self.job.last_name(Step::Disk), &inputs.disk)?;
+        self.shop.store.set_last(&self.job.last_name(Step::Disk), &inputs.disk)?;
         Ok(Built::Image { manifest: Box::new(manifest), fresh: true })
     }
 
     /// The finished tree with Docker's stores under it. They are laid there last, and only for reading: times and links of
     /// what is in them are those of the container images.
     fn with_stores(&self, view: &OverlayTree, trees: &Trees) -> Result<Option<OverlayTree>, Error> {
-        let Some((stores, _)) = &trees.stores else { return Ok(None) };
-        let lowers = [view.upper(), trees.packages.as_path(), stores.as_path()];
-        let whole = OverlayTree::read_only(&lowers, &self.work.path().join("whole"));
+        let Some(stores) = &trees.stores else { return Ok(None) };
+        let lowers = [view.upper(), trees.packages.as_path(), stores.tree.as_path()];
+        let whole = OverlayTree::read_only(&lowers, &self.shop.work.path().join("whole"));
         let whole = whole.doing("laying the tree over Docker's stores")?;
         for image in &self.job.recipe.container_images {
             crate::containers::check_visible(whole.path(), &image.data_root)?;
@@ -440,32 +285,32 @@ impl<'a> Session<'a> {
         let recipe = &self.job.recipe;
         let layout = layout(recipe, &inputs.key());
         layout.check().map_err(|e| Error::disk("planning the disk")(e.into()))?;
-        let work = self.work.path();
+        let work = self.shop.work.path();
         let (esp, root) = (work.join("esp.img"), work.join("root.img"));
-        self.progress.begin("Writing file systems", None);
+        self.shop.progress.begin("Writing file systems", None);
         let mut file = File::create(&esp).map_err(|e| Error::io("writing", &esp, e))?;
         layout
             .esp_volume(epoch)
             .write(&mut file, &esp_files(recipe, tree, kernel)?)
             .map_err(|e| Error::disk("writing the ESP")(e.into()))?;
-        helix_disk::xfs::make_xfs(&self.tools, &layout.root_fs(tree, &root, epoch))
+        helix_disk::xfs::make_xfs(&self.shop.tools, &layout.root_fs(tree, &root, epoch))
             .map_err(|e| Error::disk("writing the root file system")(e.into()))?;
-        self.progress.end("");
-        self.progress.begin("Writing disk.qcow2", None);
+        self.shop.progress.end("");
+        self.shop.progress.begin("Writing disk.qcow2", None);
         let source =
             helix_disk::assemble(&layout, &esp, &root).map_err(|e| Error::disk("joining the disk")(e.into()))?;
         let target = out.join("disk.qcow2");
         let file = File::create(&target).map_err(|e| Error::io("writing", &target, e))?;
         let options = helix_disk::qcow2::Options {
             level: i32::try_from(recipe.disk.compression_level).unwrap_or(3),
-            threads: self.job.threads,
+            threads: self.job.conduct.threads,
         };
         let report = helix_disk::qcow2::write(&source, layout.size, &file, &options)
             .map_err(|e| Error::disk("writing disk.qcow2")(e.into()))?;
         for scratch in [&esp, &root] {
             std::fs::remove_file(scratch).map_err(|e| Error::io("removing", scratch, e))?;
         }
-        self.progress.end(&format!("{} MB", report.file_size / 1_000_000));
+        self.shop.progress.end(&format!("{} MB", report.file_size / 1_000_000));
         Ok(report.file_size)
     }
 
@@ -498,7 +343,7 @@ impl<'a> Session<'a> {
             artifacts,
             lock_digest: answer.resolution.digest(),
             lock_differences: answer.differences.clone(),
-            tools: self.tools.versions(),
+            tools: self.shop.tools.versions(),
             inputs: inputs.disk.clone(),
             verification: None,
         })
@@ -506,9 +351,10 @@ impl<'a> Session<'a> {
 
     fn stop_after_tree(&self, step: Step, tree: &Path, emulation: &Emulation, epoch: u64) -> Result<bool, Error> {
         if self.job.break_at == Some(step) {
-            let view = OverlayTree::new(tree, &self.work.path().join("break")).doing("opening the tree")?;
+            let view = OverlayTree::new(tree, &self.shop.work.path().join("break")).doing("opening the tree")?;
             let chroot = Chroot::open(view.path(), emulation, epoch).doing("opening the tree")?;
-            self.progress
+            self.shop
+                .progress
                 .warn(&format!("a shell in the tree after step {step}; changes are thrown away; leave with exit"));
             let mut shell = chroot.cmd("/bin/sh").arg("-i").env("PS1", format!("({step}) # ")).to_std();
             shell.status().map_err(|e| Error::io("starting a shell in", view.path(), e))?;
@@ -521,8 +367,8 @@ impl<'a> Session<'a> {
         self.job
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        self.store
+    pub(crate) fn shop(&self) -> &Workshop<'a> {
+        &self.shop
     }
 
     pub(crate) fn output(&self) -> &Path {
@@ -533,18 +379,14 @@ impl<'a> Session<'a> {
         self.job.boot_deadline
     }
 
-    pub(crate) fn progress(&self) -> &dyn Progress {
-        self.progress
-    }
-
     /// Notes for `plan` that the boot test was run.
     pub(crate) fn note_test(&self, inputs: &Inputs) -> Result<(), Error> {
-        self.store.set_last(&self.job.last_name(Step::Test), inputs)
+        self.shop.store.set_last(&self.job.last_name(Step::Test), inputs)
     }
 
     /// Where runs of the boot test keep their files; the path is short enough for sockets.
     pub(crate) fn run_folder(&self) -> PathBuf {
-        self.work.path().join("vm")
+        self.shop.work.path().join("vm")
     }
 }
 
@@ -552,24 +394,22 @@ impl<'a> Session<'a> {
 fn write_lists(
     job: &Job,
     packages: &[helix_rootfs::apt::Package],
+    containers: &[serde_json::Value],
     tree: &Path,
     epoch: u64,
     out: &Path,
 ) -> Result<(), Error> {
-    let bill = sbom::bill(&job.name, &job.recipe, packages, tree, epoch);
-    let bill = serde_json::to_string_pretty(&bill).expect("a bill is plain data") + "\n";
-    crate::output::write_whole(&out.join(crate::diff::SBOM), bill.as_bytes())?;
+    let recipe = &job.recipe;
+    let subject = sbom::Subject {
+        kind: "operating-system",
+        name: &job.name,
+        distribution: recipe.distribution,
+        release: &recipe.release,
+        summary: &recipe.summary,
+        epoch,
+    };
+    let mut components = sbom::components(recipe.distribution, &recipe.release, packages, tree);
+    components.extend_from_slice(containers);
+    crate::output::write_json(&out.join(crate::diff::SBOM), &sbom::bill(&subject, &components))?;
     inventory::write(tree, out).map(drop)
-}
-
-/// An archive of a recipe, at its public address.
-pub(crate) fn archive(item: &helix_recipe::Archive) -> Archive {
-    Archive {
-        name: item.name.clone(),
-        mirror: item.url(),
-        suites: item.suites.clone(),
-        components: item.components.clone(),
-        key: item.key.path().to_owned(),
-        allow_expired: item.allow_expired || item.snapshot.is_some(),
-    }
 }

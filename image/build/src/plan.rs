@@ -33,7 +33,7 @@ pub struct PlannedStep {
 pub fn plan(job: &Job, store: &Store) -> Result<Vec<PlannedStep>, Error> {
     let target = arch_of(&job.recipe);
     let host = helix_rootfs::Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
-    let tools = Tools::locked(&job.workspace, host, target);
+    let tools = Tools::locked(&job.conduct.workspace, host, target);
     let lock = Lock::read(&job.lock_file())?;
     let resolution = lock.as_ref().and_then(|l| l.get(target.debian_name())).filter(|r| r.request == job.request());
     let inputs = match (&tools, resolution) {

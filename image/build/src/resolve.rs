@@ -40,6 +40,8 @@ pub(crate) struct Question<'a> {
     pub(crate) mirror: Option<String>,
     /// The packages asked for.
     pub(crate) packages: Vec<String>,
+    /// Packages asked for on top of these, in layers.
+    pub(crate) layers: Vec<Vec<String>>,
     /// Whether the essential packages are part of it.
     pub(crate) essential: bool,
     /// The architecture of the packages.
@@ -56,16 +58,28 @@ pub(crate) struct Question<'a> {
 
 /// The digest of everything that an answer depends on but the archives' contents. Which mirror serves an archive is not
 /// part of it, and neither is the machine that asks.
-pub(crate) fn request(archives: &[Archive], packages: &[String], essential: bool, arch: Arch) -> String {
-    let archives: Vec<_> = archives.iter().map(|a| (&a.name, &a.mirror, &a.suites, &a.components)).collect();
-    let text =
-        serde_json::to_vec(&(archives, packages, essential, arch.debian_name())).expect("requests are plain data");
-    blake3::hash(&text).to_hex().as_str()[..32].to_owned()
+pub(crate) fn request(
+    archives: &[Archive],
+    packages: &[String],
+    layers: &[Vec<String>],
+    essential: bool,
+    arch: Arch,
+) -> String {
+    let of_archive = |a: &Archive| {
+        let mut parts = vec![serde_json::json!(a.name), serde_json::json!(a.mirror)];
+        parts.extend([serde_json::json!(a.suites), serde_json::json!(a.components)]);
+        parts.extend((!a.only.is_empty()).then(|| serde_json::json!(a.only)));
+        parts
+    };
+    let archives: Vec<_> = archives.iter().map(of_archive).collect();
+    let question = (archives, packages, essential, arch.debian_name());
+    let text = if layers.is_empty() { serde_json::to_vec(&question) } else { serde_json::to_vec(&(question, layers)) };
+    blake3::hash(&text.expect("requests are plain data")).to_hex().as_str()[..32].to_owned()
 }
 
 impl Question<'_> {
     fn request(&self) -> String {
-        request(&self.archives, &self.packages, self.essential, self.arch)
+        request(&self.archives, &self.packages, &self.layers, self.essential, self.arch)
     }
 
     /// The archives with the mirrors that are really used.
@@ -250,7 +264,13 @@ fn ask(
     };
     let mut wanted = question.packages.clone();
     wanted.extend(essential.iter().map(|p| p.name.clone()));
-    let packages = apt.solve(&wanted).doing("resolving packages")?;
+    let mut packages = apt.solve(&wanted).doing("resolving packages")?;
+    let mut layers = Vec::new();
+    for layer in &question.layers {
+        let added = on_top(&apt, &packages, layer).doing("resolving the packages of a layer")?;
+        layers.push(added.len());
+        packages.extend(added);
+    }
     let mut twins = BTreeMap::new();
     if let Some(host) = question.twins_for {
         twins.insert(host.debian_name().to_owned(), ask_twins(question, &mirrors.twins, &dir, host, &packages)?);
@@ -260,10 +280,23 @@ fn ask(
         epoch: apt.release_date().doing("reading the archives' dates")?,
         essential: essential.into_iter().map(|p| p.name).collect(),
         packages,
+        layers,
         twins,
     };
     progress.end(&format!("{} packages", resolution.packages.len()));
     Ok(resolution)
+}
+
+/// What `wanted` adds to packages that are there. All of those are asked for again by name, so that no choice between
+/// alternatives that was made for them changes.
+fn on_top(apt: &Apt<'_>, there: &[Package], wanted: &[String]) -> Result<Vec<Package>, helix_rootfs::Error> {
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: BTreeSet<&str> = there.iter().map(|p| p.name.as_str()).collect();
+    let all: Vec<String> = names.iter().map(|name| (*name).to_owned()).chain(wanted.iter().cloned()).collect();
+    let solved = apt.solve(&all)?;
+    Ok(solved.into_iter().filter(|p| !names.contains(p.name.as_str())).collect())
 }
 
 /// The host's own builds of those packages of the image that maintainer scripts use most.
@@ -275,11 +308,11 @@ fn ask_twins(
     packages: &[Package],
 ) -> Result<Vec<Package>, Error> {
     let present: BTreeSet<&str> = packages.iter().map(|p| p.name.as_str()).collect();
-    let wanted: Vec<String> = helix_rootfs::emulation::TWIN_PACKAGES
-        .iter()
-        .filter(|name| present.contains(*name))
-        .map(|name| (*name).to_owned())
-        .collect();
+    let programs = helix_rootfs::emulation::TWIN_PACKAGES.iter().filter(|name| present.contains(*name));
+    // Perl's twin cannot load modules that are compiled for the image's architecture.
+    let is_module = |p: &&Package| p.name.starts_with("lib") && p.name.ends_with("-perl") && p.architecture != "all";
+    let modules = packages.iter().filter(is_module).map(|p| &p.name);
+    let wanted: Vec<String> = programs.map(|name| (*name).to_owned()).chain(modules.cloned()).collect();
     let apt = Apt::new(&dir.join("twins"), host, archives, question.run).doing("setting up apt")?;
     apt.update().doing("reading the archives' indexes for twins")?;
     let twins = apt.solve(&wanted).doing("resolving twins")?;

@@ -2,19 +2,30 @@
 
 use std::path::Path;
 
-use helix_recipe::Recipe;
+use helix_recipe::Distribution;
 use helix_rootfs::apt::Package;
 use serde_json::{Value, json};
 
-/// The bill of the packages in `tree`. The same packages give the same bytes.
-pub(crate) fn bill(name: &str, recipe: &Recipe, packages: &[Package], tree: &Path, epoch: u64) -> Value {
-    let mut sorted: Vec<&Package> = packages.iter().collect();
-    sorted.sort();
-    let components: Vec<Value> = sorted.iter().map(|p| component(p, recipe, tree)).collect();
-    let serial = blake3::hash(serde_json::to_string(&components).expect("components are plain data").as_bytes());
+use crate::containers::StoredImage;
+
+/// What a bill is of.
+pub(crate) struct Subject<'a> {
+    /// `operating-system` or `container`.
+    pub(crate) kind: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) distribution: Distribution,
+    pub(crate) release: &'a str,
+    pub(crate) summary: &'a str,
+    /// When it is of, in seconds since 1970.
+    pub(crate) epoch: u64,
+}
+
+/// A bill of materials. The same components give the same bytes.
+pub(crate) fn bill(subject: &Subject<'_>, components: &[Value]) -> Value {
+    let serial = blake3::hash(serde_json::to_string(components).expect("components are plain data").as_bytes());
     let mut id = [0; 16];
     id.copy_from_slice(&serial.as_bytes()[..16]);
-    let root = format!("{}:{name}", recipe.distribution);
+    let root = format!("{}:{}", subject.distribution, subject.name);
     json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -22,27 +33,53 @@ pub(crate) fn bill(name: &str, recipe: &Recipe, packages: &[Package], tree: &Pat
         "serialNumber": format!("urn:uuid:{}", uuid::Builder::from_custom_bytes(id).into_uuid()),
         "version": 1,
         "metadata": {
-            "timestamp": timestamp(epoch),
+            "timestamp": timestamp(subject.epoch),
             "component": {
                 "bom-ref": root,
-                "type": "operating-system",
-                "name": name,
-                "version": recipe.release,
-                "description": recipe.summary,
+                "type": subject.kind,
+                "name": subject.name,
+                "version": subject.release,
+                "description": subject.summary,
             },
         },
         "components": components,
     })
 }
 
-fn component(package: &Package, recipe: &Recipe, tree: &Path) -> Value {
+/// The component that a container image inside the subject is, with what is known of its own components.
+pub(crate) fn container(image: &StoredImage, mut components: Vec<Value>) -> Value {
+    for component in &mut components {
+        // The same package may be in the machine or in another image, and a reference names one component.
+        component["bom-ref"] = format!("{} {}", image.id, component["bom-ref"].as_str().unwrap_or_default()).into();
+    }
+    let mut container = json!({
+        "bom-ref": format!("{} {}", image.data_root, image.id),
+        "type": "container",
+        "name": image.names.first().unwrap_or(&image.source),
+        "version": image.id,
+        "hashes": [{ "alg": "SHA-256", "content": image.id.trim_start_matches("sha256:") }],
+    });
+    if !components.is_empty() {
+        container["components"] = components.into();
+    }
+    container
+}
+
+/// The components that packages are, sorted; `tree` has their licences.
+pub(crate) fn components(distribution: Distribution, release: &str, packages: &[Package], tree: &Path) -> Vec<Value> {
+    let mut sorted: Vec<&Package> = packages.iter().collect();
+    sorted.sort();
+    sorted.iter().map(|package| component(package, distribution, release, tree)).collect()
+}
+
+fn component(package: &Package, distribution: Distribution, release: &str, tree: &Path) -> Value {
     let purl = format!(
         "pkg:deb/{}/{}@{}?arch={}&distro={}",
-        recipe.distribution,
+        distribution,
         encode(&package.name),
         encode(&package.version),
         package.architecture,
-        recipe.release
+        release
     );
     let mut component = json!({
         "bom-ref": purl,

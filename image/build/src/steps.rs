@@ -72,7 +72,7 @@ mod revision {
     pub(super) const PACKAGES: u32 = 2;
     pub(super) const INITRAMFS: u32 = 1;
     pub(super) const FILES: u32 = 1;
-    pub(super) const CONTAINERS: u32 = 2;
+    pub(super) const CONTAINERS: u32 = 3;
     pub(super) const DISK: u32 = 1;
     pub(super) const TEST: u32 = 1;
 }
@@ -95,7 +95,8 @@ pub fn arch_of(recipe: &Recipe) -> Arch {
     arch(recipe.architecture)
 }
 
-pub(crate) fn arch(architecture: Architecture) -> Arch {
+/// An architecture of recipes as the tree knows it.
+pub fn arch(architecture: Architecture) -> Arch {
     match architecture {
         Architecture::Arm64 => Arch::Arm64,
         Architecture::Amd64 => Arch::Amd64,

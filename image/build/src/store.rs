@@ -131,6 +131,12 @@ impl Store {
         Ok(file)
     }
 
+    /// Takes the lock of a folder that results go into.
+    pub(crate) fn lock_output(&self, folder: &Path) -> Result<File, Error> {
+        let name = blake3::hash(folder.as_os_str().as_encoded_bytes()).to_hex();
+        self.lock(&format!("output-{}", &name[..16]))
+    }
+
     /// Whether somebody holds the lock of this name now.
     pub(crate) fn is_locked(&self, name: &str) -> bool {
         File::open(self.dir("locks").join(name))

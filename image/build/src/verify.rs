@@ -321,16 +321,16 @@ impl Session<'_> {
     /// Those of [`verify`].
     pub fn verify(&self, manifest: &mut Manifest) -> Result<(), Error> {
         let checks = &manifest.resolved_recipe["checks"];
-        let inputs = crate::steps::test_inputs(&manifest.inputs, checks, self.tools().key());
+        let inputs = crate::steps::test_inputs(&manifest.inputs, checks, self.shop().tools.key());
         if manifest.verification.as_ref().is_some_and(|v| v.passed && v.inputs == inputs) {
             return Ok(());
         }
         let run_folder = self.run_folder();
         let test = Test {
-            tools: self.tools(),
+            tools: &self.shop().tools,
             run_folder: &run_folder,
             deadline: self.boot_deadline(),
-            progress: self.progress(),
+            progress: self.shop().progress,
         };
         let report = verify(self.output(), manifest, &test, &inputs);
         self.note_test(&inputs)?;
@@ -344,10 +344,10 @@ impl Session<'_> {
     pub fn keep_booted(&self, manifest: &Manifest, say: &dyn Fn(&str), ended: &dyn Fn() -> bool) -> Result<(), Error> {
         let run_folder = self.run_folder();
         let test = Test {
-            tools: self.tools(),
+            tools: &self.shop().tools,
             run_folder: &run_folder,
             deadline: self.boot_deadline(),
-            progress: self.progress(),
+            progress: self.shop().progress,
         };
         keep_booted(self.output(), manifest, &test, say, ended)
     }

@@ -50,23 +50,39 @@ impl Workspace {
     /// # Errors
     /// When there is none; the message lists what there is.
     pub fn recipe_file(&self, name: &str) -> Result<PathBuf, Error> {
+        self.file_of(name, "recipes", "recipe")
+    }
+
+    /// The container recipe that `name` means: a path, or the name of one in `recipes/containers/`.
+    ///
+    /// # Errors
+    /// When there is none; the message lists what there is.
+    pub fn container_file(&self, name: &str) -> Result<PathBuf, Error> {
+        self.file_of(name, "recipes/containers", "container recipe")
+    }
+
+    fn file_of(&self, name: &str, folder: &str, what: &str) -> Result<PathBuf, Error> {
         let path = PathBuf::from(name);
         if path.extension().is_some_and(|e| e == "yaml" || e == "yml") && path.is_file() {
             return std::path::absolute(&path).map_err(|e| Error::io("looking up", &path, e));
         }
-        let file = self.root.join("recipes").join(format!("{name}.yaml"));
+        let file = self.root.join(folder).join(format!("{name}.yaml"));
         if file.is_file() && !name.contains('/') {
             return Ok(file);
         }
         Err(Error::Usage(format!(
-            "there is no recipe {name}\n  recipes here: {}\n  or name a YAML file",
-            self.recipes().join(", ")
+            "there is no {what} {name}\n  in {folder}: {}\n  or name a YAML file",
+            self.buildable(folder).join(", ")
         )))
     }
 
     /// The names of the recipes in `recipes/` that can be built.
     pub fn recipes(&self) -> Vec<String> {
-        let Ok(entries) = std::fs::read_dir(self.root.join("recipes")) else { return Vec::new() };
+        self.buildable("recipes")
+    }
+
+    fn buildable(&self, folder: &str) -> Vec<String> {
+        let Ok(entries) = std::fs::read_dir(self.root.join(folder)) else { return Vec::new() };
         let mut names: Vec<String> = entries
             .filter_map(Result::ok)
             .filter(|e| !std::fs::read_to_string(e.path()).is_ok_and(|text| text.contains("\nabstract: true")))
@@ -79,6 +95,11 @@ impl Workspace {
     /// The lock of the tools tree.
     pub fn tools_lock(&self) -> PathBuf {
         self.root.join("recipes/tools.lock")
+    }
+
+    /// Where a container image goes unless `--output` says otherwise.
+    pub fn container_output(&self, recipe: &str) -> PathBuf {
+        self.root.join("target/containers").join(recipe)
     }
 
     /// Where an image goes unless `--output` says otherwise.

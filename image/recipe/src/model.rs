@@ -120,6 +120,9 @@ record! {
             "https://snapshot.debian.org/archive/debian";
         /// Whether to accept a Release file that is correctly signed but out of date.
         allow_expired: bool = flag(), default(false), true;
+        /// The packages that may come from it, when not all may: for a few packages that the main archive lacks. It holds
+        /// in the image too.
+        only: Vec<String> = list(text(&rule::PACKAGE)), default([]), ["chromium"];
     }
 }
 
@@ -150,15 +153,17 @@ record! {
 record! {
     /// A file or archive that is not a package.
     pub struct Artifact is "an artifact" {
-        /// Where it is: an `http:` or `https:` URL, or `file:` and a path relative to this file.
-        url: Location = location(), required, "https://example.org/tool-${architecture}.tar.gz";
+        /// Where it is: an `http:` or `https:` URL, or `file:` and a path relative to this file; the same for all
+        /// architectures or one for each.
+        url: Location = per_architecture(location()), required, "https://example.org/tool-${architecture}.tar.gz";
         /// Its SHA-256 digest, the same for all architectures or one for each.
         sha256: String = per_architecture(text(&rule::SHA256)), required,
             {"arm64": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
              "amd64": "60303ae22b998861bce3b28f33eec1be758a213c86c93c076dbe9f558c11c752"};
         /// The file it becomes, or with `unpack` the folder below which it is unpacked.
         target: String = text(&rule::PATH), required, "/usr/local/lib/tool";
-        /// Whether it is a tar archive (plain, gz, xz or zst) to unpack.
+        /// Whether it is a tar archive (plain, gz, xz or zst) or a Debian package to unpack. A package that is unpacked is
+        /// not installed: dpkg knows nothing of it.
         unpack: bool = flag(), default(false), true;
         /// How many leading parts of each path are left out while unpacking.
         strip_components: u32 = integer(0, 32), default(0), 1;
@@ -268,6 +273,8 @@ record! {
     pub struct ContainerLayer is "a layer" {
         /// Its name, which no other layer has; it becomes part of the image's history.
         name: String = text(&rule::SLUG), required, "desktop";
+        /// Packages that it adds to those below, installed before everything else of the layer.
+        packages: Vec<String> = list(text(&rule::PACKAGE)), default([]), ["gnome-shell"];
         /// Folders whose contents are laid over the tree.
         files: Vec<FilesLayer> = list(mapping::<FilesLayer>()), default([]), null;
         /// Files and archives that are not packages, each with its digest.
@@ -320,6 +327,14 @@ impl Archive {
             (Some(snapshot), Some(mirror)) => format!("{}/{snapshot}", mirror.trim_end_matches('/')),
             _ => self.mirror.clone(),
         }
+    }
+}
+
+impl ContainerRecipe {
+    /// The packages that each layer adds; empty when none adds any.
+    pub fn package_layers(&self) -> Vec<Vec<String>> {
+        let lists: Vec<Vec<String>> = self.layers.iter().map(|layer| layer.packages.clone()).collect();
+        if lists.iter().all(Vec::is_empty) { Vec::new() } else { lists }
     }
 }
 

@@ -8,9 +8,14 @@ use std::collections::HashMap;
 /// Carries out the removals in the merged tree's `packages` and drops repetitions. What is left are names.
 pub(crate) fn resolve(tree: &mut Node, walk: &mut Walk) {
     let Kind::Mapping(entries) = &mut tree.kind else { return };
-    let Some(entry) = entries.iter_mut().find(|entry| entry.key == "packages") else { return };
-    if let Kind::List(items) = &mut entry.value.kind {
-        *items = remaining(std::mem::take(items), walk);
+    for entry in entries {
+        let Kind::List(items) = &mut entry.value.kind else { continue };
+        match entry.key.as_str() {
+            "packages" => *items = remaining(std::mem::take(items), walk),
+            // Each layer of a container image has a list of its own.
+            "layers" => items.iter_mut().for_each(|layer| resolve(layer, walk)),
+            _ => {}
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Archive {
     pub key: PathBuf,
     /// Whether a Release file past its Valid-Until is accepted.
     pub allow_expired: bool,
+    /// The packages that may come from it; empty when all may.
+    pub only: Vec<String>,
 }
 
 impl Archive {
@@ -36,6 +38,23 @@ impl Archive {
             self.suites.join(" "),
             self.components.join(" "),
         )
+    }
+
+    /// What keeps apt from taking other packages than [`Self::only`] from it, as in `/etc/apt/preferences.d`; `None` when
+    /// all may be taken.
+    pub fn preferences(&self) -> Option<String> {
+        if self.only.is_empty() {
+            return None;
+        }
+        let mut text = String::new();
+        // A suite is called by its codename or its class; Release files of Debian have the former in n, the latter in a,
+        // those of Ubuntu the suite's name in a.
+        for pin in self.suites.iter().flat_map(|suite| [format!("n={suite}"), format!("a={suite}")]) {
+            for (packages, priority) in [(self.only.join(" "), 500), ("*".to_owned(), -1)] {
+                let _ = write!(text, "Package: {packages}\nPin: release {pin}\nPin-Priority: {priority}\n\n");
+            }
+        }
+        Some(text)
     }
 }
 
@@ -85,6 +104,8 @@ impl<'a> Apt<'a> {
                 stanza.push_str("Check-Valid-Until: no\n");
             }
             apt.write(&format!("etc/sources.list.d/{}.sources", archive.name), &stanza)?;
+            let preferences = archive.preferences().unwrap_or_default();
+            apt.write(&format!("etc/preferences.d/{}.pref", archive.name), &preferences)?;
         }
         Ok(apt)
     }
@@ -286,6 +307,7 @@ mod tests {
             components: vec!["main".into()],
             key: "/k".into(),
             allow_expired: false,
+            only: Vec::new(),
         }
     }
 

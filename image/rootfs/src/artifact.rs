@@ -4,7 +4,7 @@
 //! (absolute names, `..`, links), and there are bounds on their number and size.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
@@ -54,7 +54,7 @@ pub fn place(file: &Path, placement: &Placement, tree: &Path, epoch: u64) -> Res
 fn unpack(file: File, folder: &Path, strip: usize, epoch: u64) -> Result<(), String> {
     let root = rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| format!("opening {}: {e}", folder.display()))?;
-    let mut archive = tar::Archive::new(decompress(file)?.take(MAX_BYTES));
+    let mut archive = tar::Archive::new(decompress(files_of(file)?)?.take(MAX_BYTES));
     let mut entries = 0;
     for entry in archive.entries().map_err(|e| format!("is no tar archive: {e}"))? {
         let mut entry =
@@ -94,7 +94,31 @@ fn safe_path(name: &Path, strip: usize) -> Result<Option<PathBuf>, String> {
     Ok((!path.as_os_str().is_empty()).then_some(path))
 }
 
-fn decompress(file: File) -> Result<Box<dyn Read>, String> {
+/// The part of a Debian package that has its files, as deb(5) describes it; of another file, the whole.
+fn files_of(mut file: File) -> Result<std::io::Take<File>, String> {
+    const MAGIC: &[u8] = b"!<arch>\n";
+    let broken = |e: std::io::Error| format!("is a Debian package, but broken: {e}");
+    let mut magic = Vec::new();
+    (&mut file).take(MAGIC.len() as u64).read_to_end(&mut magic).map_err(broken)?;
+    if magic != MAGIC {
+        file.rewind().map_err(broken)?;
+        return Ok(file.take(u64::MAX));
+    }
+    loop {
+        // A name of 16 bytes, numbers that do not matter here, the size in 10 bytes of decimal digits, and an end mark.
+        let mut header = [0; 60];
+        file.read_exact(&mut header).map_err(broken)?;
+        let size = std::str::from_utf8(&header[48..58]).ok().and_then(|text| text.trim_end().parse::<u32>().ok());
+        let size = size.ok_or("is a Debian package, but a member of it has no size")?;
+        if header.starts_with(b"data.tar") {
+            return Ok(file.take(size.into()));
+        }
+        // Members begin at even places.
+        file.seek_relative(i64::from(size) + i64::from(size % 2)).map_err(broken)?;
+    }
+}
+
+fn decompress(file: impl Read + 'static) -> Result<Box<dyn Read>, String> {
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let magic = reader.fill_buf().map_err(|e| e.to_string())?;
     Ok(match magic {
@@ -240,6 +264,37 @@ mod tests {
             // The setuid bit of a foreign archive is not taken over.
             assert_eq!(std::fs::metadata(&tool).unwrap().permissions().mode() & 0o7777, 0o755);
             assert_eq!(std::fs::read_to_string(dir.path().join("tree/opt/x/hard")).unwrap(), "hi");
+        }
+    }
+
+    /// A member of a Debian package.
+    fn member(name: &str, size: &str, content: &[u8]) -> Vec<u8> {
+        let mut out = format!("{name:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 0, 100_644).into_bytes();
+        out.extend_from_slice(content);
+        out.resize(out.len().next_multiple_of(2), b'\n');
+        out
+    }
+
+    #[test]
+    fn the_files_of_a_debian_package_are_unpacked() {
+        let data = zstd::encode_all(&archive(&[("./usr/bin/tool", Regular, "hi")])[..], 1).unwrap();
+        let sizes = ["4", "3", &data.len().to_string()].map(str::to_owned);
+        let members = [
+            member("debian-binary", &sizes[0], b"2.0\n"),
+            member("control.tar.xz", &sizes[1], b"odd"),
+            member("data.tar.zst", &sizes[2], &data),
+        ];
+        let package = [&b"!<arch>\n"[..], &members.concat()].concat();
+        let (result, dir) = try_place(&package, 0);
+        result.unwrap();
+        assert_eq!(std::fs::read_to_string(dir.path().join("tree/opt/x/usr/bin/tool")).unwrap(), "hi");
+        let whole = package.len() - data.len() % 2;
+        for cut in [8, 30, 68, 72, 75, 140, whole - data.len(), whole - 1] {
+            assert!(try_place(&package[..cut], 0).0.is_err(), "cut at {cut}");
+        }
+        for size in ["", "-1", "9999999999", "4x"] {
+            let package = [&b"!<arch>\n"[..], &member("data.tar", size, b"")].concat();
+            assert!(try_place(&package, 0).0.is_err(), "a size of {size:?}");
         }
     }
 

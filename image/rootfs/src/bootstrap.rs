@@ -38,6 +38,10 @@ const MASKED: [&str; 5] = [
     "/usr/bin/mandb",
 ];
 
+/// It keeps maintainer scripts from starting anything.
+const POLICY: &str = "usr/sbin/policy-rc.d";
+const ARCH_NATIVE: &str = "var/lib/dpkg/arch-native";
+
 /// Unpacks package files without running anything of theirs: enough for trees of tools.
 ///
 /// # Errors
@@ -88,8 +92,35 @@ impl Bootstrap<'_> {
         // The essential packages' files must be in place before the first maintainer script runs; dpkg unpacks them
         // again, with their own scripts, like any other.
         extract(&essential, tree, &|program| self.toolbox.cmd(program))?;
+        let chroot = self.unpack(packages, tree)?;
+        for (master, file) in [("passwd.master", "etc/passwd"), ("group.master", "etc/group")] {
+            // Maintainer scripts look up users before base-passwd is configured.
+            let target = tree.join(file);
+            std::fs::copy(tree.join("usr/share/base-passwd").join(master), &target)
+                .map_err(|e| Error::io("writing", &target, e))?;
+        }
+        let first = ["base-passwd", "base-files"].map(OsString::from);
+        self.dpkg(tree, "configure", &["--no-triggers", "--force-depends", "--configure"], first.clone())?;
+        // Packages rely on the essential set without saying so: it must be configured before all others.
+        let rest = packages.iter().filter(|p| p.essential && !first.iter().any(|f| *f == *p.name));
+        let rest: Vec<OsString> = rest.map(|p| OsString::from(&p.name)).collect();
+        self.dpkg(tree, "configure", &["--no-triggers", "--force-depends", "--configure"], rest)?;
+        self.configure(tree, chroot)
+    }
+
+    /// Installs more packages into a tree that [`Self::install`] made, or into a view of one.
+    ///
+    /// # Errors
+    /// When dpkg or a maintainer script fails.
+    pub fn add(&self, packages: &[PackageFile], tree: &Path) -> Result<(), Error> {
+        native(tree, self.arch)?;
+        let chroot = self.unpack(packages, tree)?;
+        self.configure(tree, chroot)
+    }
+
+    fn unpack(&self, packages: &[PackageFile], tree: &Path) -> Result<Chroot, Error> {
         let mut chroot = Chroot::open(tree, self.emulation, self.epoch)?;
-        let policy = tree.join("usr/sbin/policy-rc.d");
+        let policy = tree.join(POLICY);
         std::fs::write(&policy, "#!/bin/sh\n# Nothing is started while an image is made.\nexit 101\n")
             .map_err(|e| Error::io("writing", &policy, e))?;
         std::fs::set_permissions(&policy, std::fs::Permissions::from_mode(0o755))
@@ -103,21 +134,15 @@ impl Bootstrap<'_> {
         for program in MASKED {
             chroot.mask(program)?;
         }
-        for (master, file) in [("passwd.master", "etc/passwd"), ("group.master", "etc/group")] {
-            // Maintainer scripts look up users before base-passwd is configured.
-            let target = tree.join(file);
-            std::fs::copy(tree.join("usr/share/base-passwd").join(master), &target)
-                .map_err(|e| Error::io("writing", &target, e))?;
-        }
-        let first = ["base-passwd", "base-files"].map(OsString::from);
-        self.dpkg(tree, "configure", &["--no-triggers", "--force-depends", "--configure"], first.clone())?;
-        // Packages rely on the essential set without saying so: it must be configured before all others.
-        let rest = packages.iter().filter(|p| p.essential && !first.iter().any(|f| *f == *p.name));
-        let rest: Vec<OsString> = rest.map(|p| OsString::from(&p.name)).collect();
-        self.dpkg(tree, "configure", &["--no-triggers", "--force-depends", "--configure"], rest)?;
+        Ok(chroot)
+    }
+
+    /// Configures what is left, and takes away what only the build needs.
+    fn configure(&self, tree: &Path, chroot: Chroot) -> Result<(), Error> {
         self.dpkg(tree, "configure", &["--configure", "--pending"], [])?;
         drop(chroot);
-        for leftover in [policy, tree.join("var/lib/dpkg/arch-native")] {
+        for leftover in [POLICY, ARCH_NATIVE] {
+            let leftover = tree.join(leftover);
             std::fs::remove_file(&leftover).map_err(|e| Error::io("removing", &leftover, e))?;
         }
         Ok(())
@@ -177,10 +202,15 @@ fn skeleton(tree: &Path, arch: Arch) -> Result<(), Error> {
         let path = tree.join(link);
         symlink(format!("usr/{link}"), &path).map_err(|e| Error::io("linking", &path, e))?;
     }
-    for (name, text) in [("status", String::new()), ("available", String::new()), ("arch-native", format!("{arch}\n"))]
-    {
+    for name in ["status", "available"] {
         let path = tree.join("var/lib/dpkg").join(name);
-        std::fs::write(&path, text).map_err(|e| Error::io("writing", &path, e))?;
+        std::fs::write(&path, "").map_err(|e| Error::io("writing", &path, e))?;
     }
-    Ok(())
+    native(tree, arch)
+}
+
+/// Tells dpkg what the tree's own architecture is.
+fn native(tree: &Path, arch: Arch) -> Result<(), Error> {
+    let path = tree.join(ARCH_NATIVE);
+    std::fs::write(&path, format!("{arch}\n")).map_err(|e| Error::io("writing", &path, e))
 }

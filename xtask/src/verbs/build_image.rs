@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use helix_build::manifest::Manifest;
 use helix_build::pipeline::{Built, Job, Session};
-use helix_build::resolve::LockMode;
 use helix_build::steps::{Step, arch_of};
 use helix_build::store::Store;
 use helix_build::{host, plan};
@@ -20,10 +19,10 @@ pub(crate) fn run(args: &BuildArgs, json: bool) -> Result<(), Failure> {
         return report(&job, args, &Manifest::read(&job.output)?, false, started, json);
     }
     watch_interrupts();
-    host::ensure(arch_of(&job.recipe), &job.workspace.cache, &|text| eprintln!("{text}"))?;
+    host::ensure(arch_of(&job.recipe), &job.conduct.workspace.cache, &|text| eprintln!("{text}"))?;
     // Before the first thread: see the documentation of `enter`.
     helix_rootfs::namespace::enter().map_err(helix_build::Error::from)?;
-    let store = Store::open(&job.workspace.cache)?;
+    let store = Store::open(&job.conduct.workspace.cache)?;
     let log = BuildLog::start(&store.dir("run").join(format!("build-{}.log", std::process::id())))
         .map_err(|e| Failure::Other(format!("starting the build log: {e}")))?;
     let result = build(&job, args, &store, &log, started, json);
@@ -38,10 +37,10 @@ pub(crate) fn run(args: &BuildArgs, json: bool) -> Result<(), Failure> {
 
 /// Whether everything that is asked for is there: then nothing has to be opened.
 fn done_already(job: &Job, args: &BuildArgs) -> Result<bool, Failure> {
-    if args.update_lock || args.keep_booted || job.break_at.is_some() || job.until < Step::Disk {
+    if args.sources.update_lock || args.keep_booted || job.break_at.is_some() || job.until < Step::Disk {
         return Ok(false);
     }
-    let store = Store::open(&job.workspace.cache)?;
+    let store = Store::open(&job.conduct.workspace.cache)?;
     let steps = plan::plan(job, &store)?;
     if !steps.iter().filter(|s| s.step >= Step::Disk && s.step <= job.until).all(|s| s.cached) {
         return Ok(false);
@@ -133,12 +132,7 @@ fn report(
 
 fn job(args: &BuildArgs) -> Result<Job, Failure> {
     let mut job = super::job(&args.recipe)?;
-    job.lock = match (args.locked, args.update_lock) {
-        (true, _) => LockMode::Locked,
-        (_, true) => LockMode::Update,
-        _ => LockMode::Prefer,
-    };
-    job.offline = args.offline;
+    super::use_sources(&mut job.conduct, &args.sources);
     job.until = if args.no_test { Step::Disk } else { args.until.unwrap_or(Step::Test) };
     if args.no_test && args.until.is_some_and(|s| s < Step::Disk) {
         job.until = args.until.unwrap_or(Step::Disk);
@@ -146,7 +140,7 @@ fn job(args: &BuildArgs) -> Result<Job, Failure> {
     job.break_at = args.break_at;
     job.boot_deadline = std::time::Duration::from_secs(args.boot_timeout);
     if let Some(threads) = args.threads {
-        job.threads = threads;
+        job.conduct.threads = threads;
     }
     Ok(job)
 }

@@ -1,9 +1,12 @@
 //! `docker-graph`: container images into a Docker data root.
 
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use helix_build::progress::Progress;
+use helix_build::store::Store;
 
 use helix_docker_graph::{
     BlobCache, Image, Options, Patience, Platform, Sharing, import, pull, read_archive, read_layout,
@@ -27,7 +30,11 @@ pub(crate) fn run(args: &DockerGraphArgs, json: bool) -> Result<(), Failure> {
         .into());
     }
     let platform = platform(args.arch)?;
-    let scratch = tempfile::tempdir().map_err(|e| Failure::Other(format!("making a folder for archives: {e}")))?;
+    let run = Store::open(&super::workspace()?.cache)?.dir("run");
+    let scratch = tempfile::Builder::new()
+        .prefix("g")
+        .tempdir_in(&run)
+        .map_err(|e| Failure::Other(format!("making a folder for archives: {e}")))?;
     let mut images = Vec::new();
     for image in &args.images {
         images.extend(read(image, &platform, scratch.path())?);
@@ -70,9 +77,15 @@ pub(crate) fn run(args: &DockerGraphArgs, json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read(image: &ImageArg, platform: &Platform, scratch: &std::path::Path) -> Result<Vec<Image>, Failure> {
+fn read(image: &ImageArg, platform: &Platform, scratch: &Path) -> Result<Vec<Image>, Failure> {
     let name = image.name.as_ref();
     Ok(match &image.source {
+        ImageSource::Build(recipe) => {
+            let folder = build(recipe, &platform.architecture, scratch)?;
+            let mut images = read_layout(&folder, name, platform)?;
+            images.iter_mut().for_each(|image| image.origin = format!("build:{recipe}"));
+            images
+        }
         ImageSource::Archive(path) => read_archive(path, name, platform, scratch)?,
         ImageSource::Layout(path) => read_layout(path, name, platform)?,
         ImageSource::Registry(reference) => {
@@ -88,6 +101,25 @@ fn read(image: &ImageArg, platform: &Platform, scratch: &std::path::Path) -> Res
             vec![image]
         }
     })
+}
+
+/// Builds a container recipe, in a process of its own: the build goes on in a user namespace, in which no device of the
+/// other images could be made.
+fn build(recipe: &str, architecture: &str, scratch: &Path) -> Result<PathBuf, Failure> {
+    let told = |e: std::io::Error| Failure::Other(format!("building {recipe}: {e}"));
+    let folder = tempfile::tempdir_in(scratch).map_err(told)?.keep().join("layout");
+    let program = std::env::current_exe().map_err(told)?;
+    let status = Command::new(program)
+        .args(["build-container", recipe, "--arch", architecture, "--output"])
+        .arg(&folder)
+        .stdout(Stdio::null())
+        .status()
+        .map_err(told)?;
+    if status.success() {
+        return Ok(folder);
+    }
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(5);
+    Err(Failure::Verb { code, doing: format!("building {recipe}") })
 }
 
 fn platform(arch: Option<ArchArg>) -> Result<Platform, Failure> {

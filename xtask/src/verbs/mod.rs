@@ -1,6 +1,7 @@
 //! One file per verb.
 
 pub(crate) mod bench;
+pub(crate) mod build_container;
 pub(crate) mod build_image;
 pub(crate) mod cache;
 pub(crate) mod diff;
@@ -18,9 +19,10 @@ use std::path::{Path, PathBuf};
 use helix_build::pipeline::Job;
 use helix_build::resolve::LockMode;
 use helix_build::steps::Step;
+use helix_build::workshop::{Conduct, Mirror};
 use helix_build::workspace::Workspace;
 
-use crate::cli::RecipeArgs;
+use crate::cli::{RecipeArgs, SourceArgs};
 use crate::exit::Failure;
 
 /// The project's root, where this program was built from.
@@ -47,21 +49,35 @@ pub(crate) fn job(args: &RecipeArgs) -> Result<Job, Failure> {
         Some(dir) => std::path::absolute(dir).map_err(|e| Failure::Other(format!("{}: {e}", dir.display())))?,
         None => workspace.output(&name),
     };
+    let mirror = args.mirror.clone().map(|url| Mirror { archive: recipe.archives[0].name.clone(), url });
+    let conduct = conduct(workspace, mirror);
     Ok(Job {
-        workspace,
+        conduct,
         name,
         file,
         recipe,
         host_archives,
-        mirror: args.mirror.clone(),
-        lock: LockMode::Prefer,
-        offline: false,
         output,
         until: Step::Test,
         break_at: None,
-        threads: std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN),
         boot_deadline: std::time::Duration::from_secs(900),
     })
+}
+
+/// How a build goes about it unless options say otherwise.
+pub(crate) fn conduct(workspace: Workspace, mirror: Option<Mirror>) -> Conduct {
+    let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
+    Conduct { workspace, mirror, lock: LockMode::Prefer, offline: false, threads }
+}
+
+/// Tells a build where packages may come from.
+pub(crate) fn use_sources(conduct: &mut Conduct, sources: &SourceArgs) {
+    conduct.lock = match (sources.locked, sources.update_lock) {
+        (true, _) => LockMode::Locked,
+        (_, true) => LockMode::Update,
+        _ => LockMode::Prefer,
+    };
+    conduct.offline = sources.offline;
 }
 
 /// The recipe's archives as they are for the architecture of this machine: the recipe's own where it knows no other.

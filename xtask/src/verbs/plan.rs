@@ -8,7 +8,7 @@ use crate::exit::Failure;
 
 pub(crate) fn run(args: &RecipeArgs, json: bool) -> Result<(), Failure> {
     let job = super::job(args)?;
-    let steps = plan::plan(&job, &Store::open(&job.workspace.cache)?)?;
+    let steps = plan::plan(&job, &Store::open(&job.conduct.workspace.cache)?)?;
     if json {
         super::print_json(&steps);
         return Ok(());

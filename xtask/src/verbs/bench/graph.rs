@@ -67,7 +67,7 @@ pub(super) fn run(job: &Job) -> Result<(), Failure> {
 
 /// The packages of the built image: real files.
 fn real_tree(job: &Job) -> Result<PathBuf, Failure> {
-    let trees = job.workspace.cache.join("trees");
+    let trees = job.conduct.workspace.cache.join("trees");
     let entries = std::fs::read_dir(&trees).map_err(|e| Failure::Other(format!("{}: {e}", trees.display())))?;
     let found = entries.filter_map(|e| Some(e.ok()?.path().join("tree"))).find(|t| t.join("usr/share/doc").is_dir());
     found.ok_or_else(|| {

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
 }
 
 fn scratch(job: &Job) -> Result<tempfile::TempDir, Failure> {
-    let parent = job.workspace.root.join("target");
+    let parent = job.conduct.workspace.root.join("target");
     tempfile::Builder::new()
         .prefix("bench")
         .tempdir_in(&parent)
@@ -133,7 +133,7 @@ fn ours_cold(job: &Job, dir: &Path) -> Result<(Duration, u64), Failure> {
     let cache = dir.join("cache");
     std::fs::create_dir_all(&cache).map_err(|e| Failure::Other(format!("{}: {e}", cache.display())))?;
     for kind in ["packages", "blobs"] {
-        Cmd::new("cp").arg("-a").arg(job.workspace.cache.join(kind)).arg(&cache).run()?;
+        Cmd::new("cp").arg("-a").arg(job.conduct.workspace.cache.join(kind)).arg(&cache).run()?;
     }
     own_build(job, &cache, &dir.join("image"))
 }
@@ -183,7 +183,7 @@ fn theirs_cold(job: &Job, dir: &Path, limit: Option<Duration>) -> Result<Option<
     let debs = dir.join("debs");
     std::fs::create_dir_all(&debs).map_err(|e| Failure::Other(e.to_string()))?;
     for package in &resolution.packages {
-        let from = job.workspace.cache.join("packages").join(&package.sha256[..2]).join(&package.sha256);
+        let from = job.conduct.workspace.cache.join("packages").join(&package.sha256[..2]).join(&package.sha256);
         let name = format!("{}_{}_{}.deb", package.name, package.version.replace(':', "%3a"), package.architecture);
         std::fs::copy(&from, debs.join(name)).map_err(|e| Failure::Other(format!("{}: {e}", from.display())))?;
     }
@@ -234,19 +234,19 @@ fn theirs_cold(job: &Job, dir: &Path, limit: Option<Duration>) -> Result<Option<
 /// What a developer waits for: one changed file, and nothing changed.
 fn bench_steps(job: &Job) -> Result<(), Failure> {
     let dir = scratch(job)?;
-    let layer = job.workspace.root.join("recipes");
+    let layer = job.conduct.workspace.root.join("recipes");
     let copy = dir.path().join("project");
     std::fs::create_dir_all(&copy).map_err(|e| Failure::Other(e.to_string()))?;
-    Cmd::new("cp").arg("-a").arg(&layer).arg(job.workspace.root.join("guest-components")).arg(&copy).run()?;
+    Cmd::new("cp").arg("-a").arg(&layer).arg(job.conduct.workspace.root.join("guest-components")).arg(&copy).run()?;
     let output = dir.path().join("image");
     let mut copied = job.clone();
     copied.file = copy.join("recipes").join(job.file.file_name().unwrap_or_default());
-    own_build(&copied, &job.workspace.cache, &output)?;
+    own_build(&copied, &job.conduct.workspace.cache, &output)?;
     let changed: PathBuf = copy.join("guest-components/overlay/etc/helix-bench");
     let mut times = Vec::new();
     for round in 0..ROUNDS {
         std::fs::write(&changed, format!("{round}\n")).map_err(|e| Failure::Other(e.to_string()))?;
-        let (time, peak) = own_build(&copied, &job.workspace.cache, &output)?;
+        let (time, peak) = own_build(&copied, &job.conduct.workspace.cache, &output)?;
         crate::ui::out(&format!(
             "one changed file, round {round}: {:.1} s, peak memory of the tool {} MiB",
             time.as_secs_f64(),
@@ -257,7 +257,7 @@ fn bench_steps(job: &Job) -> Result<(), Failure> {
     crate::ui::out(&format!("one changed file: {:.1} s (median of {ROUNDS})", median(times).as_secs_f64()));
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
-        times.push(own_build(&copied, &job.workspace.cache, &output)?.0);
+        times.push(own_build(&copied, &job.conduct.workspace.cache, &output)?.0);
     }
     crate::ui::out(&format!("nothing changed: {:.2} s (median of {ROUNDS})", median(times).as_secs_f64()));
     Ok(())
