@@ -2,6 +2,7 @@
 
 #[path = "../../../../image/docker-graph/tests/graph/craft.rs"]
 pub(crate) mod craft;
+mod desktop;
 mod engine;
 mod engines;
 mod golden;

@@ -103,3 +103,169 @@ fn an_image_that_cannot_be_used_is_named_and_nothing_is_made() {
     project.edit("registry:127.0.0.1:1/none:1", "archive:image.tar");
     built(&project);
 }
+
+const CONTAINER: &str = r#"summary: A container image in layers
+distribution: debian
+release: mini
+architecture: arm64
+archives:
+  - name: mini
+    mirror: http://archive.invalid/mini
+    suites: [mini]
+    key: ../keys/test.asc
+packages: [mini-data]
+layers:
+  - name: tool
+    packages: [mini-tool]
+  - name: files
+    files: [{source: ../../layer}]
+"#;
+
+fn with_container() -> Project {
+    let project = Project::new();
+    let folder = project.path("root/recipes/containers");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(folder.join("layered.yaml"), CONTAINER).expect("a recipe");
+    project
+}
+
+fn edit_container(project: &Project, from: &str, to: &str) {
+    let file = project.path("root/recipes/containers/layered.yaml");
+    let text = std::fs::read_to_string(&file).expect("the recipe");
+    assert!(text.contains(from), "the recipe has no {from:?}");
+    std::fs::write(file, text.replace(from, to)).expect("the recipe");
+}
+
+/// Builds the container image; returns the names in each of its layers.
+fn container_layers(project: &Project, args: &[&str]) -> Vec<Vec<String>> {
+    let out = project.path("layout");
+    let command = ["build-container", "layered", "--json", "--output", out.to_str().expect("a path")];
+    project.run(&[&command[..], args].concat()).ends_with(0);
+    let read = |digest: &Value| {
+        let hex = digest.as_str().and_then(|d| d.strip_prefix("sha256:")).expect("a digest").to_owned();
+        let bytes = std::fs::read(out.join("blobs/sha256").join(&hex)).expect("a blob");
+        assert_eq!(Digest::of(&bytes).hex(), hex);
+        bytes
+    };
+    let json = |bytes: &[u8]| -> Value { serde_json::from_slice(bytes).expect("JSON") };
+    let index = json(&std::fs::read(out.join("index.json")).expect("an index"));
+    let manifest = json(&read(&index["manifests"][0]["digest"]));
+    let diff_ids = json(&read(&manifest["config"]["digest"]))["rootfs"]["diff_ids"].clone();
+    let layers = manifest["layers"].as_array().expect("layers");
+    assert_eq!(diff_ids, layers.iter().map(|l| l["digest"].clone()).collect::<Value>());
+    let names = |bytes: Vec<u8>| {
+        let mut archive = tar::Archive::new(&bytes[..]);
+        let entries = archive.entries().expect("a layer").map(|e| e.expect("a member"));
+        entries.map(|e| e.path().expect("a name").display().to_string()).collect()
+    };
+    layers.iter().map(|layer| names(read(&layer["digest"]))).collect()
+}
+
+/// The digests of the layers that were built last.
+fn layer_digests(project: &Project) -> Vec<String> {
+    let folder = project.path("layout");
+    let platform = helix_docker_graph::Platform { architecture: "arm64".into() };
+    let images = helix_docker_graph::read_layout(&folder, None, &platform).expect("the layout");
+    images[0].layers.iter().map(|layer| layer.diff_id.to_string()).collect()
+}
+
+#[test]
+fn a_layer_adds_packages_and_a_change_of_them_leaves_those_below() {
+    let mut project = with_container();
+    let layers = container_layers(&project, &[]);
+    let has = |at: usize, name: &str| layers[at].iter().any(|n| n == name);
+    assert!(has(0, "usr/share/zoneinfo/Etc/UTC") && has(0, "etc/apt/sources.list.d/mini.sources"), "{:?}", layers[0]);
+    assert!(!has(0, "usr/bin/mini-tool"));
+    for name in ["usr/bin/mini-tool", "var/lib/mini-tool/made", "var/lib/dpkg/status"] {
+        assert!(has(1, name), "{name} is not in {:?}", layers[1]);
+    }
+    // Nothing of what the build needs, and nothing of what is below.
+    for name in ["usr/sbin/policy-rc.d", "var/lib/dpkg/arch-native", "usr/share/zoneinfo/Etc/UTC", "usr/bin/sed"] {
+        assert!(!has(1, name), "{name} is in {:?}", layers[1]);
+    }
+    assert_eq!(layers[2], ["etc/", "etc/kernel/", "etc/kernel/entry-token"]);
+    let bill = std::fs::read(project.path("layout/sbom.cdx.json")).expect("a bill of materials");
+    let bill: Value = serde_json::from_slice(&bill).expect("JSON");
+    assert_eq!(bill["metadata"]["component"]["type"], "container");
+    let names: Vec<&str> =
+        bill["components"].as_array().expect("components").iter().filter_map(|c| c["name"].as_str()).collect();
+    assert!(names.contains(&"mini-data") && names.contains(&"mini-tool") && names.contains(&"dpkg"), "{names:?}");
+
+    let first = layer_digests(&project);
+    container_layers(&project, &["--locked", "--offline"]);
+    assert_eq!(layer_digests(&project), first);
+    // The archive has a newer tool: the lock still names the old one, until it is asked to move.
+    project.publish_tool(Some("2"));
+    project.publish_tools();
+    container_layers(&project, &["--update-lock"]);
+    let second = layer_digests(&project);
+    assert_eq!(second[0], first[0], "the lowest layer has none of it");
+    assert_ne!(second[1], first[1]);
+    // In a cache of its own everything comes out the same.
+    for kind in ["trees", "packages"] {
+        std::fs::remove_dir_all(project.cache().join(kind)).expect("the cache");
+    }
+    container_layers(&project, &[]);
+    assert_eq!(layer_digests(&project), second);
+
+    let machine = project.path("root/recipes/mini.yaml");
+    let text = std::fs::read_to_string(&machine).expect("the recipe");
+    let images = "container-images: [{source: \"build:containers/layered.yaml\", name: \"layered:1\"}]\ndisk:";
+    std::fs::write(&machine, text.replace("disk:", images)).expect("the recipe");
+    let stored = built(&project)["container_images"][0].clone();
+    assert_eq!(stored["layers"], json!(second), "the same image is in a machine");
+    let bill = std::fs::read(project.output().join("sbom.cdx.json")).expect("a bill of materials");
+    let bill: Value = serde_json::from_slice(&bill).expect("JSON");
+    let container = bill["components"].as_array().and_then(|all| all.iter().find(|c| c["type"] == "container"));
+    let container = container.expect("the container image");
+    assert_eq!(container["version"], stored["id"]);
+    let inside = container["components"].as_array().expect("its components");
+    assert!(inside.iter().any(|c| c["name"] == "mini-tool" && c["version"] == "2"), "{inside:?}");
+}
+
+#[test]
+fn a_container_recipe_that_cannot_be_built_says_why_and_leaves_what_was_there() {
+    let project = with_container();
+    container_layers(&project, &[]);
+    let before = layer_digests(&project);
+    let refused = |code: i32, phrases: &[&str]| {
+        let out = project.path("layout");
+        let command = ["build-container", "layered", "--output", out.to_str().expect("a path")];
+        project.run(&command).ends_with(code).says(phrases);
+        assert_eq!(layer_digests(&project), before);
+        project.assert_clean_cache();
+    };
+    edit_container(&project, "packages: [mini-tool]", "packages: [mini-tol]");
+    refused(3, &["mini-tol"]);
+    edit_container(&project, "packages: [mini-tol]", "packages: [mini-data-]");
+    refused(3, &["`mini-data-` removes a package that nobody added before"]);
+    edit_container(&project, "packages: [mini-data-]", "pakages: [mini-tool]");
+    refused(3, &["pakages", "did you mean `packages`?"]);
+    edit_container(&project, "pakages: [mini-tool]", "packages: [mini-tool]");
+    // An archive that may give only some packages gives no others.
+    edit_container(&project, "    key: ../keys/test.asc\n", "    key: ../keys/test.asc\n    only: [mini-data]\n");
+    refused(3, &["no archive of the recipe has base-files"]);
+    project.run(&["build-container", "layred"]).ends_with(2).says(&["there is no container recipe layred", "layered"]);
+}
+
+#[test]
+fn docker_graph_builds_a_recipe_and_passes_on_why_it_cannot() {
+    let project = with_container();
+    let root = project.path("data");
+    let graph = |source: &str| {
+        let data = root.to_str().expect("a path");
+        // Files of an image belong to many users: in namespaces of its own everybody is root.
+        project
+            .run_inside(&format!("\"$XTASK\" docker-graph --json --arch arm64 --data-root '{data}' '{source}'"), true)
+    };
+    let made = graph("build:layered=layered:1").ends_with(0).json();
+    assert_eq!(
+        (&made["images"][0]["names"], &made["layers_added"]),
+        (&json!(["docker.io/library/layered:1"]), &json!(3))
+    );
+    container_layers(&project, &[]);
+    let id = serde_json::from_slice::<Value>(&std::fs::read(root.join("image/vfs/repositories.json")).expect("names"));
+    assert!(id.expect("JSON").to_string().contains(made["images"][0]["id"].as_str().expect("an id")));
+    edit_container(&project, "packages: [mini-tool]", "packages: [mini-tol]");
+    graph("build:layered=layered:2").ends_with(3).says(&["mini-tol", "building layered failed, for the reason above"]);
+}

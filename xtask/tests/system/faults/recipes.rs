@@ -50,7 +50,7 @@ fn twelve_faults_are_all_reported_and_nothing_is_touched() {
 #[test]
 fn an_unknown_recipe_is_answered_with_those_there_are() {
     let project = Project::new();
-    project.run(&["build-image", "minni"]).ends_with(2).says(&["there is no recipe minni", "recipes here: mini"]);
+    project.run(&["build-image", "minni"]).ends_with(2).says(&["there is no recipe minni", "in recipes: mini"]);
     project.run(&["plan", "minni"]).ends_with(2).says(&["there is no recipe minni"]);
 }
 
