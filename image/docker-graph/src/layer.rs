@@ -85,8 +85,15 @@ pub(crate) struct Extracted {
 }
 
 /// Reads `blob` to the empty folder `staging`. An error is the reason alone.
-pub(crate) fn extract(blob: &Blob, staging: &Path, limits: Limits, devices: bool) -> Result<Extracted, String> {
-    if let Some(expected) = &blob.digest {
+pub(crate) fn extract(
+    blob: &Blob,
+    diff_id: &Digest,
+    staging: &Path,
+    limits: Limits,
+    devices: bool,
+) -> Result<Extracted, String> {
+    // The digest of a plain blob is that of the stream, which is worked out while it is read.
+    if let Some(expected) = blob.digest.as_ref().filter(|expected| *expected != diff_id) {
         let source = blob.open().map_err(|e| e.to_string())?;
         let actual = Digest::of_reader(source).map_err(|e| e.to_string())?;
         if actual != *expected {

@@ -153,6 +153,8 @@ impl Import<'_> {
                 }
             }
         }
+        // The largest first, so that no thread is left with it at the end.
+        wanted.sort_by_key(|(image, at)| std::cmp::Reverse(image.layers[*at].blob.length));
         let results = parallel(&wanted, self.options.threads, |(image, at)| {
             let layer = &image.layers[*at];
             let told =
@@ -160,7 +162,8 @@ impl Import<'_> {
             let folder = self.staging.join(layer.diff_id.hex());
             std::fs::create_dir(&folder).map_err(Error::io("making", &folder))?;
             let extracted =
-                layer::extract(&layer.blob, &folder, self.options.limits, self.options.devices).map_err(told)?;
+                layer::extract(&layer.blob, &layer.diff_id, &folder, self.options.limits, self.options.devices)
+                    .map_err(told)?;
             if extracted.diff_id != layer.diff_id {
                 return Err(told(format!("it unpacks to {}; nothing of it was used", extracted.diff_id)));
             }
