@@ -91,7 +91,9 @@ fn code(failure: &Failure) -> u8 {
         Failure::Graph(error) => match error {
             helix_docker_graph::Error::Image { .. } => 3,
             helix_docker_graph::Error::DataRoot { .. } => 4,
-            helix_docker_graph::Error::Transfer { .. } | helix_docker_graph::Error::Io { .. } => 5,
+            helix_docker_graph::Error::Transfer { .. }
+            | helix_docker_graph::Error::Io { .. }
+            | helix_docker_graph::Error::System { .. } => 5,
         },
         Failure::Pipeline(error) => match error.kind() {
             Kind::Usage => 2,

@@ -1,7 +1,7 @@
 //! Files of layers, made once in a staging folder. Trees are made of links to them.
 
 use std::ffi::OsStr;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -100,7 +100,14 @@ pub(crate) fn duplicate(from: &Path, to: &Path, reflink: bool) -> std::io::Resul
     if reflink {
         rustix::fs::ioctl_ficlone(&target, &source)?;
     } else {
-        std::io::copy(&mut source, &mut target)?;
+        // std::io::copy would let the file system share the data where it can.
+        let mut buffer = vec![0; 1 << 20];
+        loop {
+            match source.read(&mut buffer)? {
+                0 => break,
+                n => target.write_all(&buffer[..n])?,
+            }
+        }
     }
     Ok(())
 }

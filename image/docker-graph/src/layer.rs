@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::digest::{Digest, Hasher};
+use crate::error::Fault;
 use crate::image::Blob;
 use crate::inode::{Content, Inode, LeftOut, Pieces, make_node, set_meta};
 use crate::tar_split::{Crc, Packer};
@@ -91,19 +92,20 @@ pub(crate) fn extract(
     staging: &Path,
     limits: Limits,
     devices: bool,
-) -> Result<Extracted, String> {
+) -> Result<Extracted, Fault> {
     // The digest of a plain blob is that of the stream, which is worked out while it is read.
     if let Some(expected) = blob.digest.as_ref().filter(|expected| *expected != diff_id) {
-        let source = blob.open().map_err(|e| e.to_string())?;
-        let actual = Digest::of_reader(source).map_err(|e| e.to_string())?;
+        let source = blob.open()?;
+        let actual = Digest::of_reader(source)?;
         if actual != *expected {
-            return Err(format!("its digest is {actual}, not {expected}; nothing of it was used"));
+            return Err(format!("its digest is {actual}, not {expected}; nothing of it was used").into());
         }
     }
-    let source = BufReader::with_capacity(256 << 10, blob.open().map_err(|e| e.to_string())?);
+    let source = BufReader::with_capacity(256 << 10, blob.open()?);
     let counted = Counted { source: unpacked(source)?, hash: Hasher::default(), size: 0, limit: limits.bytes };
     let tar_split = staging.join("tar-split.json.gz");
-    let packer = Packer::create(&tar_split).map_err(|e| format!("writing {}: {e}", tar_split.display()))?;
+    let packer =
+        Packer::create(&tar_split).map_err(|e| Fault::from(e).at(format_args!("writing {}", tar_split.display())))?;
     let mut reader = Reader {
         stream: TarStream::new(counted, packer),
         staging,
@@ -117,15 +119,15 @@ pub(crate) fn extract(
         left_out: LeftOut::default(),
     };
     let mut members = 0;
-    while let Some(member) = reader.stream.next().map_err(|e| e.to_string())? {
+    while let Some(member) = reader.stream.next()? {
         members += 1;
         if members > limits.members {
-            return Err(format!("has more than {} members", limits.members));
+            return Err(format!("has more than {} members", limits.members).into());
         }
-        reader.member(&member).map_err(|why| format!("{}: {why}", shown(&member.name)))?;
+        reader.member(&member).map_err(|why| why.at(shown(&member.name)))?;
     }
     let Reader { stream, size, changes, named, left_out, .. } = reader;
-    let counted = stream.finish(limits.bytes).map_err(|e| e.to_string())?;
+    let counted = stream.finish(limits.bytes)?;
     Ok(Extracted { diff_id: counted.hash.finish(), size, changes, named, tar_split, left_out })
 }
 
@@ -143,7 +145,7 @@ struct Reader<'a, R: Read, W: std::io::Write> {
 }
 
 impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
-    fn member(&mut self, member: &Member) -> Result<(), String> {
+    fn member(&mut self, member: &Member) -> Result<(), Fault> {
         // Holes cost nothing in the stream.
         self.size = self
             .size
@@ -157,20 +159,16 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
         let path = self.staging.join(self.changes.len().to_string());
         let mut crc = Crc::new();
         if member.kind == Kind::File {
-            let file = Pieces::create(&path).map_err(|e| e.to_string())?;
+            let file = Pieces::create(&path)?;
             let write = |offset: u64, bytes: &[u8]| {
                 crc.update(bytes);
                 file.write(offset, bytes)
             };
-            self.stream.content(member, !first, write).map_err(|e| e.to_string())?;
-            file.finish(member.size).map_err(|e| e.to_string())?;
+            self.stream.content(member, !first, write)?;
+            file.finish(member.size)?;
         }
         let kept_raw = !first || member.extents.is_some();
-        let position = if kept_raw {
-            None
-        } else {
-            Some(self.stream.name(&member.name, member.size, crc.finish()).map_err(|e| e.to_string())?)
-        };
+        let position = if kept_raw { None } else { Some(self.stream.name(&member.name, member.size, crc.finish())?) };
         let what = match member.kind {
             Kind::Global => return Ok(()),
             Kind::Directory => What::Folder(member.meta.clone()),
@@ -199,35 +197,35 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
     }
 
     /// Bounds names, and what is kept of all members in memory.
-    fn remember(&mut self, name: &[u8], member: &Member) -> Result<(), String> {
+    fn remember(&mut self, name: &[u8], member: &Member) -> Result<(), Fault> {
         let parts = || name.split(|b| *b == b'/');
         if name.len().max(member.link.len()) > MAX_NAME || parts().any(|part| part.len() > MAX_PART) {
-            return Err(format!("has a name longer than {MAX_NAME} bytes, or a part of it than {MAX_PART}"));
+            return Err(format!("has a name longer than {MAX_NAME} bytes, or a part of it than {MAX_PART}").into());
         }
         if parts().count() > MAX_DEPTH {
-            return Err(format!("lies more than {MAX_DEPTH} folders deep"));
+            return Err(format!("lies more than {MAX_DEPTH} folders deep").into());
         }
         let attributes: usize = member.meta.xattrs.iter().map(|(key, value)| key.len() + value.len()).sum();
         self.remembered += MEMBER + 3 * name.len() + 2 * (member.link.len() + attributes);
         if self.remembered > MAX_REMEMBERED {
-            return Err(format!("the layer's names and attributes have more than {MAX_REMEMBERED} bytes"));
+            return Err(format!("the layer's names and attributes have more than {MAX_REMEMBERED} bytes").into());
         }
         Ok(())
     }
 
-    fn inode(&mut self, member: &Member, path: PathBuf) -> Result<Arc<Inode>, String> {
+    fn inode(&mut self, member: &Member, path: PathBuf) -> Result<Arc<Inode>, Fault> {
         let content = match member.kind {
             Kind::Symlink => {
                 if member.link.is_empty() || member.link.contains(&0) {
-                    return Err("is a symbolic link to nothing".to_owned());
+                    return Err("is a symbolic link to nothing".into());
                 }
                 let target = std::ffi::OsStr::from_bytes(&member.link);
-                std::os::unix::fs::symlink(target, &path).map_err(|e| e.to_string())?;
+                std::os::unix::fs::symlink(target, &path)?;
                 Content::Symlink(member.link.clone())
             }
             Kind::Char(..) | Kind::Block(..) | Kind::Fifo => {
                 let wanted = self.devices || member.kind == Kind::Fifo;
-                if wanted && make_node(&path, member.kind).map_err(|e| e.to_string())? {
+                if wanted && make_node(&path, member.kind)? {
                     Content::Special
                 } else {
                     self.left_out.note("device node", &member.name);
@@ -237,7 +235,7 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
             _ => Content::File,
         };
         if content != Content::Missing {
-            set_meta(&path, &member.meta, &member.name, &mut self.left_out).map_err(|e| e.to_string())?;
+            set_meta(&path, &member.meta, &member.name, &mut self.left_out)?;
         }
         Ok(Arc::new(Inode { path, content, meta: member.meta.clone() }))
     }
@@ -263,17 +261,17 @@ pub(crate) fn clean(name: &[u8]) -> Option<Box<[u8]>> {
 }
 
 /// The stream behind gzip or zstd, or as it is.
-fn unpacked<'a>(mut source: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, String> {
-    let start = source.fill_buf().map_err(|e| e.to_string())?;
+fn unpacked<'a>(mut source: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, Fault> {
+    let start = source.fill_buf()?;
     Ok(match start {
         [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
         [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-            Box::new(zstd::Decoder::with_buffer(source).map_err(|e| e.to_string())?)
+            Box::new(zstd::Decoder::with_buffer(source)?)
         }
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
-            return Err("is packed with xz; layers are gzip, zstd or plain".to_owned());
+            return Err("is packed with xz; layers are gzip, zstd or plain".into());
         }
-        [b'B', b'Z', b'h', ..] => return Err("is packed with bzip2; layers are gzip, zstd or plain".to_owned()),
+        [b'B', b'Z', b'h', ..] => return Err("is packed with bzip2; layers are gzip, zstd or plain".into()),
         _ => Box::new(source),
     })
 }

@@ -46,6 +46,7 @@ pub use crate::registry::{BlobCache, Patience, digest_of, pull};
 pub use crate::tar_split::assemble;
 pub use oci_spec::distribution::Reference;
 
+use crate::error::Fault;
 use crate::inode::{Content, Inode, LeftOut};
 use crate::layer::Extracted;
 use crate::store::{Staged, Store};
@@ -101,7 +102,7 @@ pub struct Report {
 /// When an image is damaged or not what it should be, when the data root is in use, and when the system refuses
 /// something. The data root is as it was then.
 pub fn import(data_root: &Path, images: &[Image], options: &Options) -> Result<Report, Error> {
-    let store = Store::open(data_root)?;
+    let mut store = Store::open(data_root)?;
     let mut missing = Vec::new();
     for image in images {
         if !store.has(image)? {
@@ -116,10 +117,10 @@ pub fn import(data_root: &Path, images: &[Image], options: &Options) -> Result<R
     let extracted = work.extract(&missing)?;
     let planned = work.plan(&missing, &extracted)?;
     let staged = work.plant(&planned)?;
+    let mut left_out = work.left_out.0;
     store.sync()?;
     store.commit(&staged, &missing)?;
     store.sync()?;
-    let mut left_out = work.left_out.0;
     left_out.sort();
     left_out.dedup();
     Ok(Report { added: missing.into_iter().map(|image| image.id).collect(), layers: staged.len(), left_out })
@@ -157,15 +158,16 @@ impl Import<'_> {
         wanted.sort_by_key(|(image, at)| std::cmp::Reverse(image.layers[*at].blob.length));
         let results = parallel(&wanted, self.options.threads, |(image, at)| {
             let layer = &image.layers[*at];
-            let told =
-                |reason: String| Error::image(&image.origin, format!("layer {} ({}): {reason}", at + 1, layer.diff_id));
+            let told = |fault: Fault| {
+                Error::of_fault(&image.origin, fault.at(format_args!("layer {} ({})", at + 1, layer.diff_id)))
+            };
             let folder = self.staging.join(layer.diff_id.hex());
             std::fs::create_dir(&folder).map_err(Error::io("making", &folder))?;
             let extracted =
                 layer::extract(&layer.blob, &layer.diff_id, &folder, self.options.limits, self.options.devices)
                     .map_err(told)?;
             if extracted.diff_id != layer.diff_id {
-                return Err(told(format!("it unpacks to {}; nothing of it was used", extracted.diff_id)));
+                return Err(told(format!("it unpacks to {}; nothing of it was used", extracted.diff_id).into()));
             }
             Ok((layer.diff_id.clone(), extracted, image.origin.clone()))
         });
@@ -210,13 +212,13 @@ impl Import<'_> {
                     remade += 1;
                     copied += inode.path.symlink_metadata().map_or(0, |stat| stat.len());
                     if remade > MAX_REMADE || copied > self.options.limits.bytes {
-                        return Err("the layer changes too many files by hard links".to_owned());
+                        return Err("the layer changes too many files by hard links".into());
                     }
                     let path = self.staging.join(format!("{}-{remade}", chain_id.hex()));
                     remake(inode, meta, path)
                 };
-                next.apply(&layer.changes, &mut remake).map_err(|reason| {
-                    Error::image(&image.origin, format!("layer {} ({}): {reason}", at + 1, layer.diff_id))
+                next.apply(&layer.changes, &mut remake).map_err(|fault| {
+                    Error::of_fault(&image.origin, fault.at(format_args!("layer {} ({})", at + 1, layer.diff_id)))
                 })?;
                 tree = Some(next.clone());
                 let parent = at.checked_sub(1).map(|below| chain[below].clone());
@@ -236,7 +238,7 @@ impl Import<'_> {
             std::fs::create_dir_all(&staged.about).map_err(Error::io("making", &staged.about))?;
             let mut left_out = LeftOut::default();
             plant::plant(&layer.tree, &staged.tree, self.options.sharing, &mut left_out)
-                .map_err(|reason| Error::image(layer.origin, reason))?;
+                .map_err(|fault| Error::of_fault(layer.origin, fault))?;
             let (diff_id, parent) = (&layer.extracted.diff_id, layer.parent.as_ref());
             store::write_about(&staged.about, &layer.chain_id, diff_id, parent, layer.extracted.size)?;
             describe(layer, &staged.about.join("tar-split.json.gz"))?;
@@ -272,8 +274,8 @@ fn describe(layer: &Planned<'_>, target: &Path) -> Result<(), Error> {
 }
 
 /// A copy of an inode with another owner, mode and time.
-fn remake(inode: &Inode, meta: &Meta, path: PathBuf) -> Result<std::sync::Arc<Inode>, String> {
-    let told = |e: std::io::Error| format!("copying {}: {e}", inode.path.display());
+fn remake(inode: &Inode, meta: &Meta, path: PathBuf) -> Result<std::sync::Arc<Inode>, Fault> {
+    let told = |e: std::io::Error| Fault::from(e).at(format_args!("copying {}", inode.path.display()));
     let mut left_out = LeftOut::default();
     let mut meta = meta.clone();
     match &inode.content {
@@ -283,7 +285,7 @@ fn remake(inode: &Inode, meta: &Meta, path: PathBuf) -> Result<std::sync::Arc<In
             meta.mtime = inode.meta.mtime;
         }
         Content::File => inode::duplicate(&inode.path, &path, false).map_err(told)?,
-        Content::Special | Content::Missing => return Err("changes a device by a hard link".to_owned()),
+        Content::Special | Content::Missing => return Err("changes a device by a hard link".into()),
     }
     if inode.content == Content::File {
         // A change of owner takes a file's capabilities away: they are set anew, after it.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
 use xattr::FileExt;
 
+use crate::error::Fault;
 use crate::inode::{Content, Inode, LeftOut, duplicate, set_meta, times, xattrs_of};
 use crate::tar_stream::{Meta, shown};
 use crate::tree::{Folder, Node, Tree};
@@ -29,11 +30,15 @@ pub enum Sharing {
 }
 
 /// Makes the folder `target` with what is in `tree`.
-pub(crate) fn plant(tree: &Tree, target: &Path, sharing: Sharing, left_out: &mut LeftOut) -> Result<(), String> {
+pub(crate) fn plant(tree: &Tree, target: &Path, sharing: Sharing, left_out: &mut LeftOut) -> Result<(), Fault> {
     let mut planter = Planter { sharing, copies: HashMap::new(), left_out };
-    rustix::fs::mkdir(target, Mode::RWXU).map_err(|e| format!("making {}: {e}", target.display()))?;
-    let root = open(CWD, target.as_os_str()).map_err(|e| format!("opening {}: {e}", target.display()))?;
+    rustix::fs::mkdir(target, Mode::RWXU).map_err(|e| told("making", target)(e.into()))?;
+    let root = open(CWD, target.as_os_str()).map_err(told("opening", target))?;
     planter.folder(&tree.root, &root, target)
+}
+
+fn told(doing: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Fault {
+    move |e| Fault::from(e).at(format_args!("{doing} {}", path.display()))
 }
 
 struct Planter<'a> {
@@ -49,21 +54,20 @@ fn open(parent: impl AsFd, name: &OsStr) -> std::io::Result<File> {
 }
 
 impl Planter<'_> {
-    fn folder(&mut self, folder: &Folder, handle: &File, path: &Path) -> Result<(), String> {
+    fn folder(&mut self, folder: &Folder, handle: &File, path: &Path) -> Result<(), Fault> {
         for (name, node) in &folder.names {
             let name = OsStr::from_bytes(name);
             let inside = path.join(name);
-            let told = |e: std::io::Error| format!("making {}: {e}", inside.display());
             match node {
-                Node::Inode(inode) => self.inode(inode, handle, name, &inside).map_err(told)?,
+                Node::Inode(inode) => self.inode(inode, handle, name, &inside).map_err(told("making", &inside))?,
                 Node::Folder(inner) => {
-                    rustix::fs::mkdirat(handle, name, Mode::RWXU).map_err(|e| told(e.into()))?;
-                    let inner_handle = open(handle, name).map_err(told)?;
+                    rustix::fs::mkdirat(handle, name, Mode::RWXU).map_err(|e| told("making", &inside)(e.into()))?;
+                    let inner_handle = open(handle, name).map_err(told("opening", &inside))?;
                     self.folder(inner, &inner_handle, &inside)?;
                 }
             }
         }
-        self.finish(folder, handle, path).map_err(|e| format!("finishing {}: {e}", path.display()))
+        self.finish(folder, handle, path).map_err(told("finishing", path))
     }
 
     fn inode(&mut self, inode: &Arc<Inode>, folder: &File, name: &OsStr, path: &Path) -> std::io::Result<()> {

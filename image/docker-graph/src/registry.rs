@@ -475,17 +475,28 @@ fn pause(response: &Response<Body>) -> Option<Duration> {
 
 /// Who one is for a registry, by Docker's configuration; nobody, when it does not say.
 fn credential(registry: &str) -> Result<Option<DockerCredential>, Refusal> {
-    use CredentialRetrievalError::{ConfigNotFound, ConfigReadError, NoCredentialConfigured};
+    use CredentialRetrievalError::{ConfigNotFound, ConfigReadError, HelperCommunicationError, NoCredentialConfigured};
     let server = if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry };
     match docker_credential::get_credential(server) {
         Ok(credential) => Ok(Some(credential)),
-        Err(ConfigNotFound | ConfigReadError | NoCredentialConfigured) => Ok(None),
+        Err(ConfigNotFound | NoCredentialConfigured) => Ok(None),
+        Err(ConfigReadError) if !configuration().is_some_and(|file| file.exists()) => Ok(None),
+        Err(HelperCommunicationError) => Err(Refusal::Never(format!(
+            "the credential helper that Docker's configuration names for {server} cannot be run; is it installed?"
+        ))),
         // What a helper printed may hold a secret.
         Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
-            Err(Refusal::Never(format!("the credential helper docker-credential-{helper} failed for {server}")))
+            Err(Refusal::Never(format!("the credential helper {helper} failed for {server}")))
         }
         Err(e) => Err(Refusal::Never(format!("the credentials for {server} in Docker's configuration: {e}"))),
     }
+}
+
+/// Where Docker's configuration is.
+fn configuration() -> Option<PathBuf> {
+    let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
+    folder.map(|folder| folder.join("config.json"))
 }
 
 fn basic(credential: &DockerCredential) -> Option<String> {

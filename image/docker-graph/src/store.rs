@@ -23,6 +23,8 @@ const MAX_FILE: u64 = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Store {
     root: PathBuf,
+    /// The folders of it that were made and hold nothing yet.
+    made: Vec<PathBuf>,
     /// Holds the lock.
     _lock: File,
 }
@@ -58,7 +60,7 @@ pub(crate) struct Staged {
 impl Store {
     /// Opens the data root and makes its folders.
     pub(crate) fn open(root: &Path) -> Result<Self, Error> {
-        make_folder(root, 0o710)?;
+        let made = make_folder(root, 0o710)?;
         let root = root.canonicalize().map_err(Error::io("looking up", root))?;
         let lock = File::open(&root).map_err(Error::io("opening", &root))?;
         let busy = |reason: &str| Error::DataRoot { path: root.clone(), reason: reason.to_owned() };
@@ -72,7 +74,8 @@ impl Store {
                 "a Docker engine is running on this data root; stop it first (systemctl stop docker.socket docker)",
             ));
         }
-        let store = Self { root, _lock: lock };
+        let made = made.then(|| root.clone()).into_iter().collect();
+        let mut store = Self { root, made, _lock: lock };
         for (folder, mode) in [
             ("image", 0o700),
             ("image/vfs", 0o700),
@@ -87,7 +90,10 @@ impl Store {
             ("vfs", 0o710),
             ("vfs/dir", 0o710),
         ] {
-            make_folder(&store.root.join(folder), mode)?;
+            let folder = store.root.join(folder);
+            if make_folder(&folder, mode)? {
+                store.made.push(folder);
+            }
         }
         store.clear_leftovers()?;
         Ok(store)
@@ -162,7 +168,7 @@ impl Store {
 
     /// Puts layers and images into their places: first what nothing refers to yet, the names last. After an error
     /// everything is as it was before.
-    pub(crate) fn commit(&self, layers: &[Staged], images: &[Image]) -> Result<(), Error> {
+    pub(crate) fn commit(&mut self, layers: &[Staged], images: &[Image]) -> Result<(), Error> {
         let mut undo = Undo(Vec::new());
         for layer in layers {
             let cache_id = cache_id(&layer.chain_id);
@@ -197,6 +203,7 @@ impl Store {
             write_whole(&file, &serde_json::to_vec(&names).expect("names are plain data"), 0o600)?;
         }
         undo.0.clear();
+        self.made.clear();
         Ok(())
     }
 
@@ -269,6 +276,15 @@ pub(crate) fn write_about(
     parent.map_or(Ok(()), |parent| write("parent", parent.to_string()))
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        // After an error the data root is as it was. What others have put in is theirs: it is not empty then.
+        for folder in self.made.iter().rev() {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
 /// Removes what was put into its place, unless it is emptied.
 struct Undo(Vec<PathBuf>);
 
@@ -291,10 +307,11 @@ fn remove_if_there(path: &Path) -> Result<(), Error> {
     result.map_err(Error::io("removing", path))
 }
 
-fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {
+/// Makes a folder, unless it is there; says whether it was made.
+fn make_folder(path: &Path, mode: u32) -> Result<bool, Error> {
     match std::fs::DirBuilder::new().mode(mode).create(path) {
-        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        other => other.map_err(Error::io("making", path)),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+        other => other.map(|()| true).map_err(Error::io("making", path)),
     }
 }
 

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::error::Fault;
 use crate::inode::{Content, Inode, meta_of, xattrs_of};
 use crate::layer::{Change, MAX_DEPTH, What, clean};
 use crate::tar_stream::{Meta, Time, shown};
@@ -40,7 +41,7 @@ pub(crate) struct Tree {
 }
 
 /// Makes an inode like another one but for owner, mode, time and attributes.
-pub(crate) type Remake<'a> = &'a mut dyn FnMut(&Inode, &Meta) -> Result<Arc<Inode>, String>;
+pub(crate) type Remake<'a> = &'a mut dyn FnMut(&Inode, &Meta) -> Result<Arc<Inode>, Fault>;
 
 impl Tree {
     /// An empty tree. Its root belongs to the engine: 755, root's, and of the given time.
@@ -55,10 +56,10 @@ impl Tree {
     }
 
     /// Applies a layer's changes in their order.
-    pub(crate) fn apply(&mut self, changes: &[Change], remake: Remake<'_>) -> Result<(), String> {
+    pub(crate) fn apply(&mut self, changes: &[Change], remake: Remake<'_>) -> Result<(), Fault> {
         let mut layer = Layer { tree: self, written: HashSet::new() };
         for change in changes {
-            layer.apply(change, remake).map_err(|why| format!("{}: {why}", shown(&change.name)))?;
+            layer.apply(change, remake).map_err(|why| why.at(shown(&change.name)))?;
         }
         Ok(())
     }
@@ -190,7 +191,7 @@ struct Layer<'a> {
 }
 
 impl Layer<'_> {
-    fn apply(&mut self, change: &Change, remake: Remake<'_>) -> Result<(), String> {
+    fn apply(&mut self, change: &Change, remake: Remake<'_>) -> Result<(), Fault> {
         let (parent, base) = split(&change.name);
         if parent.is_empty() && base.starts_with(AUFS) && base != OPAQUE {
             return Ok(());
@@ -209,7 +210,7 @@ impl Layer<'_> {
         }
         if let Some(hidden) = base.strip_prefix(WHITEOUT) {
             if matches!(hidden, b"" | b"." | b"..") {
-                return Err("is a whiteout of no file".to_owned());
+                return Err("is a whiteout of no file".into());
             }
             folder.names.remove(hidden);
             return Ok(());
@@ -235,7 +236,7 @@ impl Layer<'_> {
         Ok(())
     }
 
-    fn link(&mut self, parent: &[Name], base: &[u8], to: &[u8], meta: &Meta, remake: Remake<'_>) -> Result<(), String> {
+    fn link(&mut self, parent: &[Name], base: &[u8], to: &[u8], meta: &Meta, remake: Remake<'_>) -> Result<(), Fault> {
         let missing = || format!("is a hard link to {}, which is not there", shown(to));
         let (to_parent, to_base) = split(to);
         let to_parent = self.tree.resolve(to_parent)?;
@@ -243,7 +244,7 @@ impl Layer<'_> {
         self.tree.folder_mut(parent, meta.mtime).names.remove(base);
         let target = self.tree.folder(&to_parent).and_then(|f| f.names.get(to_base)).ok_or_else(missing)?;
         let Node::Inode(target) = target else {
-            return Err(format!("is a hard link to {}, which is a folder", shown(to)));
+            return Err(format!("is a hard link to {}, which is a folder", shown(to)).into());
         };
         let mut inode = target.clone();
         if differs(&inode, meta) {
@@ -376,7 +377,7 @@ mod tests {
         Change { name: name.as_bytes().into(), what: What::Link { to: to.as_bytes().into(), meta } }
     }
 
-    fn remake(old: &Inode, meta: &Meta) -> Result<Arc<Inode>, String> {
+    fn remake(old: &Inode, meta: &Meta) -> Result<Arc<Inode>, Fault> {
         Ok(Arc::new(Inode { path: old.path.join("remade"), content: old.content.clone(), meta: meta.clone() }))
     }
 
@@ -398,7 +399,11 @@ mod tests {
         out
     }
 
-    fn applied(layers: &[&[Change]]) -> Result<Tree, String> {
+    fn refused(layers: &[&[Change]]) -> String {
+        format!("{:?}", applied(layers).unwrap_err())
+    }
+
+    fn applied(layers: &[&[Change]]) -> Result<Tree, Fault> {
         let mut tree = Tree::new(Time::default());
         for layer in layers {
             tree.apply(layer, &mut remake)?;
@@ -422,7 +427,7 @@ mod tests {
     fn files_and_folders_replace_each_other() {
         let tree = applied(&[&[folder("a"), file("a/x"), file("b")], &[file("a"), folder("b"), file("b/y")]]).unwrap();
         assert_eq!(list(&tree), ["a=a", "b/", "b/y=b/y"]);
-        assert!(applied(&[&[file("a"), file("a/x")]]).unwrap_err().contains("a is no folder"));
+        assert!(refused(&[&[file("a"), file("a/x")]]).contains("a is no folder"));
     }
 
     #[test]
@@ -437,8 +442,8 @@ mod tests {
             tree.opened(b"lib/x").is_some() && tree.opened(b"abs/y").is_none() && tree.opened(b"usr/lib/y").is_some()
         );
         let out = [symlink("out", "../.."), file("out/x")];
-        assert!(applied(&[&out]).unwrap_err().contains("leads out of the image"));
-        assert!(applied(&[&[symlink("l", "l"), file("l/x")]]).unwrap_err().contains("too many"));
+        assert!(refused(&[&out]).contains("leads out of the image"));
+        assert!(refused(&[&[symlink("l", "l"), file("l/x")]]).contains("too many"));
     }
 
     #[test]

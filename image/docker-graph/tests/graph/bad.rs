@@ -11,8 +11,10 @@ use crate::craft::{Crafted, Format, Item, file, folder, hard_link, layer, saved,
 use crate::layout::{Packing, layout};
 
 /// Tries to add images to a data root that has one already; returns the error's text.
-fn refused(attempt: impl FnOnce(&Root) -> Result<(), Error>) -> String {
+fn refused(attempt: impl Fn(&Root) -> Result<(), Error>) -> String {
     let root = Root::new();
+    attempt(&root).expect_err("this is refused");
+    assert!(!root.data().exists(), "a data root was made for nothing");
     root.add(&[Crafted::new("there:1", vec![layer(Format::Pax, &[file("there", "t")])])]);
     let before = listing(&root.data());
     let error = attempt(&root).expect_err("this is refused").to_string();
@@ -126,7 +128,8 @@ fn bombs_meet_their_limits() {
     items.extend((0..50).map(|n| hard_link(&format!("l{n}"), "f").mode(0o600 + n % 2)));
     let image = Crafted::new("bad:1", vec![layer(Format::Pax, &items)]);
     let limits = Limits { bytes: 20 << 20, ..Limits::default() };
-    let message = refused(|root| root.import(&[image], &Options { limits, ..Options::default() }).map(drop));
+    let message =
+        refused(|root| root.import(std::slice::from_ref(&image), &Options { limits, ..Options::default() }).map(drop));
     assert!(message.contains("changes too many files by hard links"), "{message}");
     // An extended header that claims to be huge.
     let mut header = tar::Header::new_ustar();
@@ -167,7 +170,7 @@ fn digests_in_a_layout_are_checked_before_anything_is_used() {
 }
 
 /// Reads a layout whose manifest or index was changed, with all digests set right again.
-fn changed_layout(change: impl FnOnce(&mut Value, &mut Value)) -> String {
+fn changed_layout(change: impl Fn(&mut Value, &mut Value)) -> String {
     refused(|root| {
         let image = Crafted::new("bad:1", vec![layer(Format::Pax, &[file("a", "a")])]);
         layout(&root.path("layout"), &image, Packing::Gzip);

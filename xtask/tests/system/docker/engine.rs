@@ -14,9 +14,9 @@ use crate::support::{Run, root_folder};
 /// The Debian releases whose engines are tried: 20.10, 26.1, and the newest there is.
 pub(crate) const RELEASES: [&str; 3] = ["bookworm", "trixie", "testing"];
 
-/// What an engine's tree holds: the engine, its client, a registry, and a shell that needs no library for images.
-const PACKAGES: [&str; 7] =
-    ["docker.io", "docker-registry", "coreutils", "dash", "mount", "ca-certificates", "busybox-static"];
+/// What an engine's tree holds: the engine, its client, a registry, mkfs.xfs, and a shell that needs no library for images.
+const PACKAGES: [&str; 8] =
+    ["docker.io", "docker-registry", "coreutils", "dash", "mount", "ca-certificates", "busybox-static", "xfsprogs"];
 
 /// Starts the engine in namespaces of its own, which end with it. Its tree is the root of the mount namespace, because
 /// the container runtime asks for a root that is a mount.

@@ -8,3 +8,4 @@ mod engines;
 mod golden;
 mod kill;
 mod registry;
+mod sharing;

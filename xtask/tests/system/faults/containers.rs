@@ -269,3 +269,32 @@ fn docker_graph_builds_a_recipe_and_passes_on_why_it_cannot() {
     edit_container(&project, "packages: [mini-tool]", "packages: [mini-tol]");
     graph("build:layered=layered:2").ends_with(3).says(&["mini-tol", "building layered failed, for the reason above"]);
 }
+
+#[test]
+fn a_full_disk_leaves_the_images_that_were_there() {
+    let project = Project::new();
+    let archive = |name: &str, size: usize| {
+        let root = |item: crate::docker::craft::Item| item.owner(0, 0);
+        let layers = vec![layer(Format::Pax, &[root(file(name, vec![7; size]))])];
+        let image = Crafted::with(&format!("{name}:1"), layers, |config| config["architecture"] = json!("arm64"));
+        std::fs::write(project.path(name), saved(&[image])).expect("an archive");
+    };
+    archive("small", 1 << 20);
+    archive("large", 30 << 20);
+    let script = r#"
+        mkdir full
+        mount -t tmpfs -o size=16m tmpfs full
+        graph() { "$XTASK" docker-graph --arch arm64 --data-root full/data "archive:$1"; }
+        code=0; graph large || code=$?
+        echo "ended with $code, $(ls full | wc -l) folders"
+        graph small
+        find full | sort > before
+        code=0; graph large || code=$?
+        find full | sort > after
+        cmp before after && echo "ended with $code, nothing has changed"
+    "#;
+    let run = project.run_inside(script, true).ends_with(0);
+    assert!(run.stderr.contains("No space left on device"), "{}", run.stderr);
+    assert!(run.stdout.contains("ended with 5, 0 folders"), "{}", run.stdout);
+    assert!(run.stdout.contains("ended with 5, nothing has changed"), "{}", run.stdout);
+}
