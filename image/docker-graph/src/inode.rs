@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Timespec, Timestamps, Uid};
 
@@ -27,10 +28,30 @@ pub(crate) enum Content {
 #[derive(Debug)]
 pub(crate) struct Inode {
     /// A name of it, in the staging folder or in a layer that was there before.
-    pub(crate) path: PathBuf,
+    pub(crate) place: Place,
     pub(crate) content: Content,
     /// Extended attributes are known only of what was staged.
     pub(crate) meta: Meta,
+}
+
+/// A name of a file.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// The file of this number in a staging folder. There may be a million of them, and a path is a hundred bytes.
+    Staged {
+        folder: Arc<Path>,
+        number: u32,
+    },
+    At(PathBuf),
+}
+
+impl Inode {
+    pub(crate) fn path(&self) -> PathBuf {
+        match &self.place {
+            Place::Staged { folder, number } => folder.join(number.to_string()),
+            Place::At(path) => path.clone(),
+        }
+    }
 }
 
 /// Extended attributes that the file system or the user namespace refused, and devices.
@@ -124,6 +145,9 @@ pub(crate) fn xattrs_of(path: &Path) -> std::io::Result<Vec<(Vec<u8>, Vec<u8>)>>
     Ok(found)
 }
 
+/// From this size on, in bytes, a file is sent to the disk when it is whole.
+const EAGER: u64 = 1 << 20;
+
 /// A file that is written in pieces, with holes between them.
 pub(crate) struct Pieces(std::fs::File);
 
@@ -138,7 +162,12 @@ impl Pieces {
 
     /// Sets the size, which a hole at the end needs.
     pub(crate) fn finish(self, size: u64) -> std::io::Result<()> {
-        self.0.set_len(size)
+        self.0.set_len(size)?;
+        if size >= EAGER {
+            // The disk begins to write now, beside the work on what follows, and not at the end. Advice can be refused.
+            let _ = rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed);
+        }
+        Ok(())
     }
 }
 

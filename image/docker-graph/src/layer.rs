@@ -3,6 +3,7 @@
 //! Nothing is looked up by a name of the layer here, so no name can lead anywhere.
 
 use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
 use crate::image::Blob;
-use crate::inode::{Content, Inode, LeftOut, Pieces, make_node, set_meta};
+use crate::inode::{Content, Inode, LeftOut, Pieces, Place, make_node, set_meta};
 use crate::tar_split::{Crc, Packer};
 use crate::tar_stream::{Kind, Member, Meta, TarStream, shown};
 
@@ -45,7 +46,7 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(crate) struct Change {
     /// The path, without `.` or `..`, relative to the root.
-    pub(crate) name: Box<[u8]>,
+    pub(crate) name: Arc<[u8]>,
     pub(crate) what: What,
 }
 
@@ -67,7 +68,7 @@ pub(crate) struct Named {
     /// The position of the entry in the description.
     pub(crate) position: u64,
     /// The name, cleaned.
-    pub(crate) name: Box<[u8]>,
+    pub(crate) name: Arc<[u8]>,
     pub(crate) inode: Arc<Inode>,
 }
 
@@ -108,7 +109,7 @@ pub(crate) fn extract(
         Packer::create(&tar_split).map_err(|e| Fault::from(e).at(format_args!("writing {}", tar_split.display())))?;
     let mut reader = Reader {
         stream: TarStream::new(counted, packer),
-        staging,
+        staging: staging.into(),
         devices,
         limit: limits.bytes,
         size: 0,
@@ -116,6 +117,7 @@ pub(crate) fn extract(
         changes: Vec::new(),
         named: Vec::new(),
         seen: HashSet::new(),
+        hasher: RandomState::new(),
         left_out: LeftOut::default(),
     };
     let mut members = 0;
@@ -131,20 +133,22 @@ pub(crate) fn extract(
     Ok(Extracted { diff_id: counted.hash.finish(), size, changes, named, tar_split, left_out })
 }
 
-struct Reader<'a, R: Read, W: std::io::Write> {
+struct Reader<R: Read, W: std::io::Write> {
     stream: TarStream<R, W>,
-    staging: &'a Path,
+    staging: Arc<Path>,
     devices: bool,
     limit: u64,
     size: u64,
     remembered: usize,
     changes: Vec<Change>,
     named: Vec<Named>,
-    seen: HashSet<Box<[u8]>>,
+    /// Hashes of names.
+    seen: HashSet<u64>,
+    hasher: RandomState,
     left_out: LeftOut,
 }
 
-impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
+impl<R: Read, W: std::io::Write> Reader<R, W> {
     fn member(&mut self, member: &Member) -> Result<(), Fault> {
         // Holes cost nothing in the stream.
         self.size = self
@@ -153,9 +157,12 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
             .filter(|size| *size <= self.limit)
             .ok_or_else(|| format!("the layer's files would have more than {} bytes", self.limit))?;
         let name = clean(&member.name).ok_or("leads out of the layer; nothing like that is unpacked")?;
+        let name: Arc<[u8]> = name.into();
         self.remember(&name, member)?;
-        // The engine refuses a description that names a file twice.
-        let first = self.seen.insert(name.clone());
+        // The engine refuses a description that names a file twice. Where two names happen to have the same hash, the
+        // second one's content is kept in the description, as if it were the same name.
+        let first = self.seen.insert(self.hasher.hash_one(&name));
+        let place = Place::Staged { folder: self.staging.clone(), number: self.number()? };
         let path = self.staging.join(self.changes.len().to_string());
         let mut crc = Crc::new();
         if member.kind == Kind::File {
@@ -182,7 +189,7 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
                 })?;
                 What::Link { to, meta: member.meta.clone() }
             }
-            _ => What::Inode(self.inode(member, path)?),
+            _ => What::Inode(self.inode(member, path, place)?),
         };
         if let (What::Inode(inode), Some(position)) = (&what, position)
             && member.size > 0
@@ -194,6 +201,11 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
             self.changes.push(Change { name, what });
         }
         Ok(())
+    }
+
+    /// The number of the next file in the staging folder.
+    fn number(&self) -> Result<u32, Fault> {
+        u32::try_from(self.changes.len()).map_err(|_| "has too many members".into())
     }
 
     /// Bounds names, and what is kept of all members in memory.
@@ -213,7 +225,7 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
         Ok(())
     }
 
-    fn inode(&mut self, member: &Member, path: PathBuf) -> Result<Arc<Inode>, Fault> {
+    fn inode(&mut self, member: &Member, path: PathBuf, place: Place) -> Result<Arc<Inode>, Fault> {
         let content = match member.kind {
             Kind::Symlink => {
                 if member.link.is_empty() || member.link.contains(&0) {
@@ -237,7 +249,7 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
         if content != Content::Missing {
             set_meta(&path, &member.meta, &member.name, &mut self.left_out)?;
         }
-        Ok(Arc::new(Inode { path, content, meta: member.meta.clone() }))
+        Ok(Arc::new(Inode { place, content, meta: member.meta.clone() }))
     }
 }
 

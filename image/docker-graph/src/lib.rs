@@ -47,7 +47,7 @@ pub use crate::tar_split::assemble;
 pub use oci_spec::distribution::Reference;
 
 use crate::error::Fault;
-use crate::inode::{Content, Inode, LeftOut};
+use crate::inode::{Content, Inode, LeftOut, Place};
 use crate::layer::Extracted;
 use crate::store::{Staged, Store};
 use crate::tar_split::Inline;
@@ -210,7 +210,7 @@ impl Import<'_> {
                 let (mut remade, mut copied) = (0, 0);
                 let mut remake = |inode: &Inode, meta: &Meta| {
                     remade += 1;
-                    copied += inode.path.symlink_metadata().map_or(0, |stat| stat.len());
+                    copied += inode.path().symlink_metadata().map_or(0, |stat| stat.len());
                     if remade > MAX_REMADE || copied > self.options.limits.bytes {
                         return Err("the layer changes too many files by hard links".into());
                     }
@@ -256,12 +256,12 @@ impl Import<'_> {
 
 /// Writes the description of a layer's stream: as it was read, if the engine will find all contents by their names.
 fn describe(layer: &Planned<'_>, target: &Path) -> Result<(), Error> {
-    let lost: Vec<Inline<'_>> = layer
+    let lost: Vec<Inline> = layer
         .extracted
         .named
         .iter()
         .filter(|named| !tree::finds(&layer.tree, &named.name, &named.inode))
-        .map(|named| Inline { position: named.position, content: &named.inode.path })
+        .map(|named| Inline { position: named.position, content: named.inode.path() })
         .collect();
     let from = &layer.extracted.tar_split;
     let result = if lost.is_empty() {
@@ -275,7 +275,7 @@ fn describe(layer: &Planned<'_>, target: &Path) -> Result<(), Error> {
 
 /// A copy of an inode with another owner, mode and time.
 fn remake(inode: &Inode, meta: &Meta, path: PathBuf) -> Result<std::sync::Arc<Inode>, Fault> {
-    let told = |e: std::io::Error| Fault::from(e).at(format_args!("copying {}", inode.path.display()));
+    let told = |e: std::io::Error| Fault::from(e).at(format_args!("copying {}", inode.path().display()));
     let mut left_out = LeftOut::default();
     let mut meta = meta.clone();
     match &inode.content {
@@ -284,15 +284,15 @@ fn remake(inode: &Inode, meta: &Meta, path: PathBuf) -> Result<std::sync::Arc<In
             std::os::unix::fs::symlink(std::ffi::OsStr::from_bytes(target), &path).map_err(told)?;
             meta.mtime = inode.meta.mtime;
         }
-        Content::File => inode::duplicate(&inode.path, &path, false).map_err(told)?,
+        Content::File => inode::duplicate(&inode.path(), &path, false).map_err(told)?,
         Content::Special | Content::Missing => return Err("changes a device by a hard link".into()),
     }
     if inode.content == Content::File {
         // A change of owner takes a file's capabilities away: they are set anew, after it.
-        meta.xattrs = tree::merged(&inode::xattrs_of(&inode.path).map_err(told)?, &meta.xattrs);
+        meta.xattrs = tree::merged(&inode::xattrs_of(&inode.path()).map_err(told)?, &meta.xattrs);
     }
     inode::set_meta(&path, &meta, b"", &mut left_out).map_err(told)?;
-    Ok(std::sync::Arc::new(Inode { path, content: inode.content.clone(), meta }))
+    Ok(std::sync::Arc::new(Inode { place: Place::At(path), content: inode.content.clone(), meta }))
 }
 
 /// Does `work` on all `items`, some at the same time; results in the order of the items. After an error, what is not

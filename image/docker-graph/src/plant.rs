@@ -77,14 +77,14 @@ impl Planter<'_> {
             return Ok(());
         }
         if self.sharing == Sharing::HardLinks || inode.content != Content::File {
-            return link(&inode.path);
+            return link(&inode.path());
         }
         if let Some(copy) = self.copies.get(&Arc::as_ptr(inode)) {
             return link(copy);
         }
-        duplicate(&inode.path, path, self.sharing == Sharing::Reflinks)?;
+        duplicate(&inode.path(), path, self.sharing == Sharing::Reflinks)?;
         // Those of a layer that was there before are known to the disk alone.
-        let meta = Meta { xattrs: xattrs_of(&inode.path)?, ..inode.meta.clone() };
+        let meta = Meta { xattrs: xattrs_of(&inode.path())?, ..inode.meta.clone() };
         set_meta(path, &meta, name.as_bytes(), self.left_out)?;
         self.copies.insert(Arc::as_ptr(inode), path.to_owned());
         Ok(())

@@ -8,7 +8,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -122,15 +122,15 @@ impl<R: Read> Iterator for Unpacker<R> {
 }
 
 /// A content that goes into the stream's description itself, and the entry that named it.
-pub(crate) struct Inline<'a> {
+pub(crate) struct Inline {
     /// The position of the entry.
     pub(crate) position: u64,
     /// Where the content is.
-    pub(crate) content: &'a Path,
+    pub(crate) content: PathBuf,
 }
 
 /// Copies the description at `from` to `to`, with the given contents as segments. `contents` is in the order of positions.
-pub(crate) fn inline(from: &Path, to: &Path, contents: &[Inline<'_>]) -> std::io::Result<()> {
+pub(crate) fn inline(from: &Path, to: &Path, contents: &[Inline]) -> std::io::Result<()> {
     let mut contents = contents.iter().peekable();
     let mut packer = Packer::create(to)?;
     for entry in Unpacker::new(File::open(from)?) {
@@ -138,7 +138,7 @@ pub(crate) fn inline(from: &Path, to: &Path, contents: &[Inline<'_>]) -> std::io
         match contents.next_if(|c| c.position == entry.position) {
             None => packer.write(entry)?,
             Some(found) => {
-                let mut file = File::open(found.content)?;
+                let mut file = File::open(&found.content)?;
                 let mut buffer = vec![0; MAX_SEGMENT];
                 loop {
                     match file.read(&mut buffer)? {
@@ -247,7 +247,7 @@ mod tests {
         packer.segment(b"tail").unwrap();
         packer.finish().unwrap();
         let content = at("content");
-        inline(&at("a"), &at("b"), &[Inline { position, content: &content }]).unwrap();
+        inline(&at("a"), &at("b"), &[Inline { position, content }]).unwrap();
         for file in ["a", "b"] {
             let mut asked = Vec::new();
             let mut stream = Vec::new();

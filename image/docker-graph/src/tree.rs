@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Fault;
-use crate::inode::{Content, Inode, meta_of, xattrs_of};
+use crate::inode::{Content, Inode, Place, meta_of, xattrs_of};
 use crate::layer::{Change, MAX_DEPTH, What, clean};
 use crate::tar_stream::{Meta, Time, shown};
 
@@ -57,7 +57,8 @@ impl Tree {
 
     /// Applies a layer's changes in their order.
     pub(crate) fn apply(&mut self, changes: &[Change], remake: Remake<'_>) -> Result<(), Fault> {
-        let mut layer = Layer { tree: self, written: HashSet::new() };
+        let opaque = changes.iter().any(|change| change.name.ends_with(OPAQUE));
+        let mut layer = Layer { tree: self, written: opaque.then(HashSet::new) };
         for change in changes {
             layer.apply(change, remake).map_err(|why| why.at(shown(&change.name)))?;
         }
@@ -186,8 +187,8 @@ impl Tree {
 /// A layer that is being applied.
 struct Layer<'a> {
     tree: &'a mut Tree,
-    /// The real paths that this layer has written: an opaque folder keeps them.
-    written: HashSet<Vec<u8>>,
+    /// The real paths that this layer has written, which its opaque folders keep; none when it has no such folder.
+    written: Option<HashSet<Vec<u8>>>,
 }
 
 impl Layer<'_> {
@@ -205,7 +206,8 @@ impl Layer<'_> {
         let folder = self.tree.folder_mut(&parent, time);
         if base == OPAQUE {
             let prefix = join(&parent, b"");
-            hide(folder, &prefix, &self.written);
+            let written = self.written.as_ref().expect("the layer has an opaque folder");
+            hide(folder, &prefix, written);
             return Ok(());
         }
         if let Some(hidden) = base.strip_prefix(WHITEOUT) {
@@ -232,7 +234,9 @@ impl Layer<'_> {
             }
             What::Link { to, meta } => self.link(&parent, base, to, meta, remake)?,
         }
-        self.written.insert(path);
+        if let Some(written) = &mut self.written {
+            written.insert(path);
+        }
         Ok(())
     }
 
@@ -336,7 +340,7 @@ fn read_folder(path: &Path, links: &mut HashMap<(u64, u64), Arc<Inode>>) -> std:
             } else {
                 Content::Special
             };
-            let inode = Arc::new(Inode { path, content, meta: meta_of(&stat) });
+            let inode = Arc::new(Inode { place: Place::At(path), content, meta: meta_of(&stat) });
             if stat.nlink() > 1 {
                 links.insert((stat.dev(), stat.ino()), inode.clone());
             }
@@ -357,7 +361,7 @@ mod tests {
     use super::*;
 
     fn inode(name: &str, content: Content) -> Arc<Inode> {
-        Arc::new(Inode { path: name.into(), content, meta: Meta { mode: 0o644, ..Meta::default() } })
+        Arc::new(Inode { place: Place::At(name.into()), content, meta: Meta { mode: 0o644, ..Meta::default() } })
     }
 
     fn file(name: &str) -> Change {
@@ -378,7 +382,11 @@ mod tests {
     }
 
     fn remake(old: &Inode, meta: &Meta) -> Result<Arc<Inode>, Fault> {
-        Ok(Arc::new(Inode { path: old.path.join("remade"), content: old.content.clone(), meta: meta.clone() }))
+        Ok(Arc::new(Inode {
+            place: Place::At(old.path().join("remade")),
+            content: old.content.clone(),
+            meta: meta.clone(),
+        }))
     }
 
     fn list(tree: &Tree) -> Vec<String> {
@@ -390,7 +398,7 @@ mod tests {
                         out.push(format!("{path}/"));
                         walk(inner, &format!("{path}/"), out);
                     }
-                    Node::Inode(inode) => out.push(format!("{path}={}", inode.path.display())),
+                    Node::Inode(inode) => out.push(format!("{path}={}", inode.path().display())),
                 }
             }
         }
