@@ -247,7 +247,7 @@ mod tests {
         packer.segment(b"tail").unwrap();
         packer.finish().unwrap();
         let content = at("content");
-        inline(&at("a"), &at("b"), &[Inline { position, content }]).unwrap();
+        inline(&at("a"), &at("b"), &[Inline { position, content: content.clone() }]).unwrap();
         for file in ["a", "b"] {
             let mut asked = Vec::new();
             let mut stream = Vec::new();
