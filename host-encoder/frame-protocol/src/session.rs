@@ -208,7 +208,7 @@ impl Session {
 
     /// The id for this end's next request.
     pub fn next_request(&self) -> u64 {
-        self.requests(self.role).last + 1
+        self.requests(self.role).last.saturating_add(1)
     }
 
     /// Looks at a message that will be sent.
