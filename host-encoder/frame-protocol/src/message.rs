@@ -34,7 +34,7 @@ impl Envelope {
         let Message::Unknown(number) = self.message else { return None };
         let failure = Failure::new(ErrorCode::UnknownType, false, &crate::kind::describe(number));
         let asks = number & ANSWER == 0 && self.request != 0;
-        asks.then(|| Self { message: Message::Error(failure), ..*self })
+        asks.then_some(Self { message: Message::Error(failure), ..*self })
     }
 }
 

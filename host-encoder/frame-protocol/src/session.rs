@@ -342,9 +342,7 @@ impl Session {
         let stream = self.streams.get(&envelope.stream).ok_or(Rule::NotOpen)?;
         let is_frame = matches!(message, Message::Frame(_));
         match message {
-            // Figures can be asked for at any time, and a stream can be closed unless it is being closed.
-            Message::GetStatistics => stream.check_made()?,
-            Message::Close if stream.state != State::Waiting(Kind::Close) => stream.check_made()?,
+            Message::GetStatistics | Message::Close => stream.check_there()?,
             Message::Frame(frame) => {
                 stream.check(self.role == from)?;
                 stream.check_frame(frame)?;
@@ -439,7 +437,9 @@ impl Session {
     }
 
     fn closed(&mut self, from: Role, envelope: &Envelope) -> Checked {
-        let open = self.requests(from.other()).open.values().filter(|p| p.stream == envelope.stream).count() - 1;
+        // Requests of unknown types know no streams, and may have been under way.
+        let here = |pending: &&Pending| pending.stream == envelope.stream && pending.kind.is_some();
+        let open = self.requests(from.other()).open.values().filter(here).count() - 1;
         if open > 0 {
             return Err(Rule::TooEarly { open });
         }
@@ -506,10 +506,11 @@ impl Stream {
         }
     }
 
-    /// A stream whose first configuration has no answer may be refused, and is not there then.
-    fn check_made(&self) -> Checked {
+    /// Whether the stream surely is there for the server too: one whose first configuration has no answer may be refused,
+    /// and one that is being closed may be gone.
+    fn check_there(&self) -> Checked {
         match self.state {
-            State::Waiting(to) if self.active.is_none() => Err(Rule::Waiting { to }),
+            State::Waiting(to) if self.active.is_none() || to == Kind::Close => Err(Rule::Waiting { to }),
             _ => Ok(()),
         }
     }

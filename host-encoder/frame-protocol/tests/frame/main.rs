@@ -3,6 +3,7 @@
 mod arbitrary;
 mod document;
 mod order;
+mod races;
 mod samples;
 mod transport;
 mod vectors;
