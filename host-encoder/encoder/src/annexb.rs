@@ -32,6 +32,15 @@ pub enum AvccError {
     NoParameterSets,
 }
 
+/// An access unit as a byte stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByteStream {
+    /// NAL units with start codes.
+    pub data: Vec<u8>,
+    /// Whether there is an IDR.
+    pub keyframe: bool,
+}
+
 /// The `nal_unit_type` of a NAL unit without its start code.
 pub fn nal_type(nal: &[u8]) -> u8 {
     nal.first().map_or(0, |byte| byte & 0x1f)
@@ -71,15 +80,16 @@ fn start_codes(bytes: &[u8]) -> Vec<Range<usize>> {
 ///
 /// # Errors
 /// When lengths do not fit, or an IDR would be without parameter sets.
-pub fn from_avcc(avcc: &[u8], length_size: usize, parameter_sets: &[Vec<u8>]) -> Result<Vec<u8>, AvccError> {
+pub fn from_avcc(avcc: &[u8], length_size: usize, parameter_sets: &[Vec<u8>]) -> Result<ByteStream, AvccError> {
     let units = split_avcc(avcc, length_size)?;
     let has = |wanted: u8| units.iter().any(|unit| nal_type(unit) == wanted);
-    let mut out = Vec::with_capacity(avcc.len() + 128);
+    let mut data = Vec::with_capacity(avcc.len() + 128);
     let mut put = |unit: &[u8]| {
-        out.extend_from_slice(&START);
-        out.extend_from_slice(unit);
+        data.extend_from_slice(&START);
+        data.extend_from_slice(unit);
     };
-    let lacks = has(IDR) && !(has(SPS) && has(PPS));
+    let keyframe = has(IDR);
+    let lacks = keyframe && !(has(SPS) && has(PPS));
     if lacks && parameter_sets.is_empty() {
         return Err(AvccError::NoParameterSets);
     }
@@ -90,7 +100,7 @@ pub fn from_avcc(avcc: &[u8], length_size: usize, parameter_sets: &[Vec<u8>]) ->
         parameter_sets.iter().for_each(|set| put(set));
     }
     units[first..].iter().for_each(|unit| put(unit));
-    Ok(out)
+    Ok(ByteStream { data, keyframe })
 }
 
 fn split_avcc(avcc: &[u8], length_size: usize) -> Result<Vec<&[u8]>, AvccError> {
@@ -131,14 +141,14 @@ mod tests {
     fn an_idr_gets_parameter_sets_once() {
         let idr: &[u8] = &[0x65, 9, 9];
         let bytes = from_avcc(&avcc(&[idr]), 4, &sets()).expect("good");
-        assert_eq!(nal_units(&bytes), [SETS[0], SETS[1], idr]);
+        assert_eq!(nal_units(&bytes.data), [SETS[0], SETS[1], idr]);
         let bytes = from_avcc(&avcc(&[SETS[0], SETS[1], idr]), 4, &sets()).expect("good");
-        assert_eq!(nal_units(&bytes), [SETS[0], SETS[1], idr]);
+        assert_eq!(nal_units(&bytes.data), [SETS[0], SETS[1], idr]);
         let (delimiter, other): (&[u8], &[u8]) = (&[9, 0x10], &[0x41, 7]);
         let bytes = from_avcc(&avcc(&[delimiter, idr]), 4, &sets()).expect("good");
-        assert_eq!(nal_units(&bytes), [delimiter, SETS[0], SETS[1], idr]);
+        assert_eq!(nal_units(&bytes.data), [delimiter, SETS[0], SETS[1], idr]);
         let bytes = from_avcc(&avcc(&[other]), 4, &[]).expect("good");
-        assert_eq!(nal_units(&bytes), [other]);
+        assert_eq!(nal_units(&bytes.data), [other]);
         assert_eq!(from_avcc(&avcc(&[idr]), 4, &[]), Err(AvccError::NoParameterSets));
     }
 
@@ -153,7 +163,7 @@ mod tests {
             assert!(matches!(from_avcc(bytes, 4, &[]), Err(AvccError::Length { .. })));
         }
         assert_eq!(from_avcc(&good, 3, &[]), Err(AvccError::LengthSize(3)));
-        assert_eq!(nal_units(&from_avcc(&[0, 2, 0x41, 1], 2, &[]).expect("good")), [[0x41, 1]]);
+        assert_eq!(nal_units(&from_avcc(&[0, 2, 0x41, 1], 2, &[]).expect("good").data), [[0x41, 1]]);
     }
 
     #[test]

@@ -243,7 +243,7 @@ mod tests {
     ];
 
     fn solid(format: PixelFormat, size: Size, pixel: [u8; 4]) -> Vec<u8> {
-        pixel.repeat(format.packed_length(size) as usize / 4)
+        pixel.repeat(format.packed_length(size).div_ceil(4) as usize)
     }
 
     fn converted(format: PixelFormat, size: Size, data: &[u8], colorimetry: Colorimetry) -> [Vec<u8>; 3] {
