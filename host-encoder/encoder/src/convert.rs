@@ -17,9 +17,11 @@ pub struct Picture<'a> {
 
 /// The rows of a plane.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Rows<'a> {
-    pub(crate) data: &'a [u8],
-    pub(crate) stride: usize,
+pub struct Rows<'a> {
+    /// From the first byte of the first row on; the last row needs no padding.
+    pub data: &'a [u8],
+    /// From one row to the next, in bytes.
+    pub stride: usize,
 }
 
 impl<'a> Rows<'a> {
@@ -42,7 +44,7 @@ impl<'a> Picture<'a> {
         Some(Self { size, format, planes: rows })
     }
 
-    pub(crate) fn plane(&self, index: usize) -> Rows<'a> {
+    fn plane(&self, index: usize) -> Rows<'a> {
         self.planes[index]
     }
 
@@ -146,7 +148,8 @@ fn chroma<const R: usize, const B: usize>(weights: &Weights, rows: [&[u8]; 2], u
     };
     let pairs = rows[0].chunks_exact(8).zip(rows[1].chunks_exact(8));
     for (at, (top, low)) in pairs.enumerate() {
-        let sum = |byte: usize| [top[byte], top[byte + 4], low[byte], low[byte + 4]].iter().map(|v| i32::from(*v)).sum();
+        let sum =
+            |byte: usize| [top[byte], top[byte + 4], low[byte], low[byte + 4]].iter().map(|v| i32::from(*v)).sum();
         put(at, [sum(R), sum(1), sum(B)]);
     }
     if let ([.., tr, tg, tb, _], [.., lr, lg, lb, _], true) = (rows[0], rows[1], !rows[0].len().is_multiple_of(8)) {
@@ -166,7 +169,7 @@ pub struct I420 {
 impl I420 {
     /// Converts what cannot be used as it is: chroma unless it is planar, and luma unless its sides are even. What remains
     /// is taken from the picture itself, without a copy. The planes are Y, U and V; their strides follow.
-    pub(crate) fn fill<'a>(&'a mut self, picture: &Picture<'a>, colorimetry: Colorimetry) -> [Rows<'a>; 3] {
+    pub fn fill<'a>(&'a mut self, picture: &Picture<'a>, colorimetry: Colorimetry) -> [Rows<'a>; 3] {
         let size = even(picture.size);
         let (width, height) = (size.width as usize, size.height as usize);
         let weights = Weights::new(colorimetry);
@@ -305,7 +308,8 @@ mod tests {
                 let mut out = Nv12Mut { y: &mut luma, y_stride: stride, uv: &mut chroma, uv_stride: stride };
                 to_nv12(&picture, Colorimetry::default(), &mut out);
                 let width = to.width as usize;
-                let rows = |plane: &[u8]| plane.chunks(stride).flat_map(|row| row[..width].to_vec()).collect::<Vec<_>>();
+                let rows =
+                    |plane: &[u8]| plane.chunks(stride).flat_map(|row| row[..width].to_vec()).collect::<Vec<_>>();
                 assert_eq!(rows(&luma), y, "{format}");
                 let pairs: Vec<u8> = u.iter().zip(&v).flat_map(|(u, v)| [*u, *v]).collect();
                 assert_eq!(rows(&chroma), pairs, "{format}");

@@ -10,8 +10,8 @@ use std::ptr::{NonNull, null, null_mut};
 use helix_frame_protocol::{Configure, Matrix, Profile, Range, Set, Size, SkipReason};
 use objc2_core_foundation::{CFBoolean, CFDictionary, CFNumber, CFRetained, CFString, CFType};
 use objc2_core_media::{
-    CMFormatDescription, CMSampleBuffer, CMTime, CMVideoFormatDescriptionGetH264ParameterSetAtIndex,
-    kCMTimeInvalid, kCMVideoCodecType_H264,
+    CMFormatDescription, CMSampleBuffer, CMTime, CMVideoFormatDescriptionGetH264ParameterSetAtIndex, kCMTimeInvalid,
+    kCMVideoCodecType_H264,
 };
 use objc2_core_video::*;
 use objc2_video_toolbox::*;
@@ -104,7 +104,9 @@ impl Session {
     fn create(wanted: &Configure, size: Size, level: u8, sink: NonNull<Sink>) -> Result<Self, EncodeError> {
         let session = match wanted.low_latency {
             // Not all systems and sizes have it.
-            true => Self::create_with(wanted, size, sink, true).or_else(|_| Self::create_with(wanted, size, sink, false)),
+            true => {
+                Self::create_with(wanted, size, sink, true).or_else(|_| Self::create_with(wanted, size, sink, false))
+            }
             false => Self::create_with(wanted, size, sink, false),
         }?;
         session.set_up(wanted, level)?;

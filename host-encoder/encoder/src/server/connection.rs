@@ -176,9 +176,8 @@ impl Reader<'_> {
             return Err(fatal(ErrorCode::Unauthorized, format!("the token is {what}")));
         }
         let capabilities = hello.capabilities.common(&self.context.capabilities());
-        let capabilities = capabilities.map_err(|lack| {
-            fatal(ErrorCode::Unsupported, format!("there are no {lack} that both ends have"))
-        })?;
+        let capabilities = capabilities
+            .map_err(|lack| fatal(ErrorCode::Unsupported, format!("there are no {lack} that both ends have")))?;
         self.ways = capabilities.ways;
         let refused = refusals(&hello.capabilities, &capabilities, self.context.provider.is_some());
         tracing::info!(
@@ -229,7 +228,13 @@ impl Reader<'_> {
         if stream == 0 && failure.fatal {
             return Err(End::Quiet(format!("the client says: {}: {}", failure.code, failure.text)));
         }
-        tracing::warn!(connection = self.peer.connection, stream, "the client says: {}: {}", failure.code, failure.text);
+        tracing::warn!(
+            connection = self.peer.connection,
+            stream,
+            "the client says: {}: {}",
+            failure.code,
+            failure.text
+        );
         Ok(())
     }
 
@@ -263,8 +268,10 @@ impl Reader<'_> {
     fn open(&self, stream: u32) -> Result<Handle, String> {
         let context = self.context;
         let permit = Permit::take(context);
-        let permit = permit.ok_or_else(|| format!("there are {} streams, as many as there may be", context.max_streams))?;
-        let link = Link::new(stream, self.peer.connection, &self.peer.name, Arc::clone(self.outbox), context.backend.name());
+        let permit =
+            permit.ok_or_else(|| format!("there are {} streams, as many as there may be", context.max_streams))?;
+        let link =
+            Link::new(stream, self.peer.connection, &self.peer.name, Arc::clone(self.outbox), context.backend.name());
         let link = Arc::new(link);
         let (jobs, queue) = channel();
         let worker = Stream::new(Arc::clone(context), Arc::clone(&link), self.ways);

@@ -17,17 +17,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use helix_frame_protocol::limits::{
-    ANSWER_TIMEOUT, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_STREAMS, MESSAGE_TIMEOUT,
-};
+use helix_frame_protocol::limits::{ANSWER_TIMEOUT, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_STREAMS, MESSAGE_TIMEOUT};
 use helix_frame_protocol::{Capabilities, Envelope, ErrorCode, FrameWay, Outgoing, Set, Token};
 
 use self::connection::Peer;
 pub use self::endpoint::Endpoint;
 use self::endpoint::{Listener, pause, wait};
 use self::outbox::Outbox;
-pub use self::stream::StreamReport;
 use self::stream::Link;
+pub use self::stream::StreamReport;
 use self::transport::Transport;
 use crate::encoder::Backend;
 use crate::source::FrameProvider;

@@ -143,7 +143,8 @@ fn psnr(a: &[u8], b: &[u8]) -> f64 {
 /// The lowest ratio of the three planes.
 pub(crate) fn worst_psnr(size: Size, a: &[u8], b: &[u8]) -> f64 {
     let luma = (size.width * size.height) as usize;
-    let cut = |frame: &'_ [u8]| [frame[..luma].to_vec(), frame[luma..luma * 5 / 4].to_vec(), frame[luma * 5 / 4..].to_vec()];
+    let cut =
+        |frame: &'_ [u8]| [frame[..luma].to_vec(), frame[luma..luma * 5 / 4].to_vec(), frame[luma * 5 / 4..].to_vec()];
     cut(a).iter().zip(cut(b).iter()).map(|(a, b)| psnr(a, b)).fold(f64::INFINITY, f64::min)
 }
 

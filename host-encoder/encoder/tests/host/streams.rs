@@ -166,7 +166,8 @@ fn size_and_format_change_in_mid_stream_with_frames_in_flight() {
     let host = Host::of("openh264");
     let mut client = host.hello();
     let mut stream = Vec::new();
-    for (format, width, height) in [(PixelFormat::Nv12, 320, 180), (PixelFormat::Bgrx, 333, 187), (PixelFormat::I420, 64, 64)]
+    for (format, width, height) in
+        [(PixelFormat::Nv12, 320, 180), (PixelFormat::Bgrx, 333, 187), (PixelFormat::I420, 64, 64)]
     {
         let wanted = wanted(format, width, height);
         client.ask(1, Message::Configure(wanted), &[]);
