@@ -3,7 +3,7 @@
 use helix_frame_protocol::{Configure, Level, Matrix, Profile, Range, Set, Size};
 use openh264::encoder::{
     BitRate, Complexity, Encoder as Inner, EncoderConfig, FrameRate, FrameType, IntraFramePeriod, Level as InnerLevel,
-    Profile as InnerProfile, RateControlMode, VuiConfig,
+    Profile as InnerProfile, QpRange, RateControlMode, VuiConfig,
 };
 use openh264::formats::YUVSource;
 use openh264::{OpenH264API, Timestamp};
@@ -21,6 +21,9 @@ pub struct OpenH264;
 
 /// The longer and the shorter side that the library takes.
 const SIDES: (u32, u32) = (3840, 2160);
+
+/// The library gives up a frame that is larger than its pixels, which noise can be below this quantiser.
+const LEAST_QP: u8 = 12;
 
 /// What the library says at 4096×2304 and more is an error too late: ask before.
 fn fits(size: Size) -> bool {
@@ -81,6 +84,7 @@ fn config(wanted: &Configure, level: Level) -> Result<EncoderConfig, EncodeError
         // A keyframe comes when it is asked for and at its interval, not whenever a window opens.
         .scene_change_detect(false)
         .complexity(Complexity::Low)
+        .qp(QpRange::new(LEAST_QP, 51))
         // Many streams at once are fair by one thread each.
         .num_threads(1)
         .vui(vui(wanted)))

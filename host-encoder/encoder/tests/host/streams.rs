@@ -201,3 +201,24 @@ fn size_and_format_change_in_mid_stream_with_frames_in_flight() {
     assert!(skipped <= 4);
     assert!(is_keyframe(&stream));
 }
+
+#[test]
+fn noise_at_the_highest_bitrates_is_encoded_too() {
+    let host = Host::of("openh264");
+    for (size, bitrate) in [((16, 16), 10_000_000), ((320, 180), 200_000_000), ((1280, 720), 240_000_000)] {
+        let wanted = Configure { bitrate, ..wanted(PixelFormat::I420, size.0, size.1) };
+        let mut client = host.hello();
+        client.configure(1, &wanted);
+        let (mut seed, length) = (7u32, wanted.format.packed_length(wanted.size));
+        let mut stream = Vec::new();
+        for _ in 0..10 {
+            let noise = |_| {
+                seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (seed >> 24) as u8
+            };
+            let data: Vec<u8> = (0..length).map(noise).collect();
+            stream.extend(client.encode(1, frame(&wanted, None), &data).1);
+        }
+        assert_eq!(decode(&stream).frames.len(), 10);
+    }
+}
