@@ -22,8 +22,9 @@ pub struct OpenH264;
 /// The longer and the shorter side that the library takes.
 const SIDES: (u32, u32) = (3840, 2160);
 
-/// The library gives up a frame that is larger than its pixels, which noise can be below this quantiser.
-const LEAST_QP: u8 = 12;
+/// The least quantisers that are tried one after the other: the library gives up a frame that becomes larger than its
+/// pixels, as noise does at a high bitrate.
+const LEAST_QPS: [u8; 4] = [12, 20, 28, 36];
 
 /// What the library says at 4096×2304 and more is an error too late: ask before.
 fn fits(size: Size) -> bool {
@@ -42,11 +43,20 @@ impl Backend for OpenH264 {
 
     fn open(&self, wanted: &Configure, sink: Sink) -> Result<Box<dyn Encoder>, EncodeError> {
         let level = level(wanted)?;
-        let inner = Inner::with_api_config(OpenH264API::from_source(), config(wanted, level)?);
-        let inner = inner.map_err(|e| EncodeError::Failed(e.to_string()))?;
+        let inner = inner(wanted, level, LEAST_QPS[0])?;
         let opened = Opened { profile: Profile::H264ConstrainedBaseline, level };
         let (scratch, frame_ms) = (I420::default(), 1000.0 / frames_per_second(wanted));
-        Ok(Box::new(Encoding { inner, wanted: *wanted, opened, scratch, count: 0, frame_ms, fresh: true, sink }))
+        Ok(Box::new(Encoding {
+            inner,
+            wanted: *wanted,
+            opened,
+            scratch,
+            tries: 0,
+            count: 0,
+            frame_ms,
+            fresh: true,
+            sink,
+        }))
     }
 }
 
@@ -70,7 +80,12 @@ fn level(wanted: &Configure) -> Result<Level, EncodeError> {
     }
 }
 
-fn config(wanted: &Configure, level: Level) -> Result<EncoderConfig, EncodeError> {
+fn inner(wanted: &Configure, level: Level, least_qp: u8) -> Result<Inner, EncodeError> {
+    let inner = Inner::with_api_config(OpenH264API::from_source(), config(wanted, level, least_qp)?);
+    inner.map_err(|e| EncodeError::Failed(e.to_string()))
+}
+
+fn config(wanted: &Configure, level: Level, least_qp: u8) -> Result<EncoderConfig, EncodeError> {
     let bitrate = u32::try_from(wanted.bitrate).map_err(|e| EncodeError::Unsupported(format!("bitrate: {e}")))?;
     Ok(EncoderConfig::new()
         .profile(InnerProfile::Baseline)
@@ -84,7 +99,7 @@ fn config(wanted: &Configure, level: Level) -> Result<EncoderConfig, EncodeError
         // A keyframe comes when it is asked for and at its interval, not whenever a window opens.
         .scene_change_detect(false)
         .complexity(Complexity::Low)
-        .qp(QpRange::new(LEAST_QP, 51))
+        .qp(QpRange::new(least_qp, 51))
         // Many streams at once are fair by one thread each.
         .num_threads(1)
         .vui(vui(wanted)))
@@ -125,6 +140,9 @@ struct Encoding {
     wanted: Configure,
     opened: Opened,
     scratch: I420,
+    /// Which of the least quantisers is used.
+    tries: usize,
+    /// Frames of this instance of the library.
     count: u64,
     frame_ms: f64,
     /// The next frame has to be an IDR.
@@ -174,16 +192,23 @@ impl Encoder for Encoding {
         }
         let planes = self.scratch.fill(&picture, self.wanted.colorimetry);
         let source = Planes { size: even(picture.size), planes };
-        // Before the first frame the library is not initialized, and begins with an IDR anyway.
-        if (keyframe || self.fresh) && self.count > 0 {
-            self.inner.force_intra_frame();
-        }
-        // The rate control wants times that go on; those of frames may jump, or not be there.
-        let time = Timestamp::from_millis((self.count as f64 * self.frame_ms) as u64);
-        let stream = self.inner.encode_at(&source, time).map_err(|e| EncodeError::Failed(e.to_string()))?;
-        let keyframe = matches!(stream.frame_type(), FrameType::IDR);
-        let mut data = Vec::new();
-        stream.write_vec(&mut data);
+        let (data, keyframe) = loop {
+            // Before the first frame the library is not initialized, and begins with an IDR anyway.
+            if (keyframe || self.fresh) && self.count > 0 {
+                self.inner.force_intra_frame();
+            }
+            // The rate control wants times that go on; those of frames may jump, or not be there.
+            let time = Timestamp::from_millis((self.count as f64 * self.frame_ms) as u64);
+            match self.inner.encode_at(&source, time) {
+                Ok(stream) => break (stream.to_vec(), matches!(stream.frame_type(), FrameType::IDR)),
+                Err(e) => {
+                    self.tries += 1;
+                    let least = LEAST_QPS.get(self.tries).ok_or_else(|| EncodeError::Failed(e.to_string()))?;
+                    tracing::info!("a frame does not fit: the quantiser is at least {least} from now on");
+                    (self.inner, self.count) = (inner(&self.wanted, self.opened.level, *least)?, 0);
+                }
+            }
+        };
         self.count += 1;
         self.fresh &= data.is_empty();
         let skipped = Outcome::Skipped(helix_frame_protocol::SkipReason::RateControl);
