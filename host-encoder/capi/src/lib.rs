@@ -249,7 +249,8 @@ unsafe fn say(text: &str, to: *mut c_char, size: usize) {
     if to.is_null() || size == 0 {
         return;
     }
-    let length = text.floor_char_boundary(size - 1);
+    let most = text.len().min(size - 1);
+    let length = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     // SAFETY: there is room for `length` bytes and the zero.
     let room = unsafe { std::slice::from_raw_parts_mut(to.cast::<u8>(), length + 1) };
     room[..length].copy_from_slice(&text.as_bytes()[..length]);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use helix_frame_protocol::*;
-use helix_host_encoder::{Backend, Config, Endpoint, FrameProvider, Server, Timeouts, backend};
+use helix_host_encoder::{Backend, Config, Endpoint, Server, Timeouts, backend};
 
 /// How long a test waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,11 +64,6 @@ impl Host {
 
     pub(crate) fn of(name: &str) -> Self {
         Self::start(config(backend::backend(name).expect("an encoder")))
-    }
-
-    pub(crate) fn lending(name: &str, provider: Arc<dyn FrameProvider>) -> Self {
-        let config = config(backend::backend(name).expect("an encoder"));
-        Self::start(Config { provider: Some(provider), ..config })
     }
 
     pub(crate) fn server(&self) -> &Server {

@@ -1,5 +1,7 @@
 //! The server from outside: streams that an independent decoder decodes, and every fault that a peer can have.
 
+#[cfg(feature = "openh264")]
+mod blobs;
 mod client;
 mod daemon;
 #[cfg(feature = "openh264")]

@@ -1,18 +1,14 @@
-//! Where clients come from, and where pixels can be.
+//! Where clients come from.
 
-use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
 use std::time::Instant;
 
 use helix_frame_protocol::*;
-use helix_host_encoder::{Config, Endpoint, Server, SharedMemory, StartError, backend};
+use helix_host_encoder::{Config, Endpoint, Server, StartError, backend};
 
 use crate::client::{Client, Host, PATIENCE, config, frame, wanted};
-#[cfg(feature = "openh264")]
-use crate::pictures::{decode, draw, expected, worst_psnr};
 
 fn start(endpoint: Endpoint) -> Result<Server, StartError> {
     Server::start(Config { endpoints: vec![endpoint], ..config(backend::backend("discard").expect("an encoder")) })
@@ -66,47 +62,6 @@ fn a_character_device_is_connected_to_again_and_again() {
     let begun = Instant::now();
     assert!(server.stop());
     assert!(begun.elapsed() < PATIENCE);
-}
-
-/// Blobs of a provider on shared memory.
-#[cfg(feature = "openh264")]
-#[test]
-fn frames_travel_as_blobs_where_the_machine_lends_them() {
-    let memory = Arc::new(SharedMemory::default());
-    let host = Host::lending("openh264", memory.clone());
-    let wanted = Configure { ways: Set::all(), ..wanted(PixelFormat::Nv12, 320, 180) };
-    let mut client = host.connect();
-    let welcome = client.hello(None);
-    assert_eq!(welcome.capabilities.ways, Set::from([FrameWay::Blob, FrameWay::Pixels]));
-    assert_eq!(welcome.refused.len(), 1);
-    let wanted = Configure { ways: welcome.capabilities.ways, ..wanted };
-    assert_eq!(client.configure(1, &wanted).way, FrameWay::Blob);
-    let file = File::from(rustix::fs::memfd_create("frame", rustix::fs::MemfdFlags::CLOEXEC).expect("a memfd"));
-    memory.insert(7, file.try_clone().expect("a twin"));
-    let plane = |offset| Plane { offset, stride: 384 };
-    let planes = [plane(4096), plane(4096 + 384 * 180), Plane::default()];
-    let size = 4096 + 384 * 270;
-    let blob = |id, size| Frame { source: Source::Blob { id, size }, planes, ..frame(&wanted, Some(3)) };
-    let mut stream = Vec::new();
-    for index in 0..5 {
-        let data = draw(wanted.format, wanted.size, &planes, size as usize, index, wanted.colorimetry);
-        file.write_all_at(&data, 0).expect("shared memory");
-        stream.extend(client.encode(1, blob(7, size), &[]).1);
-    }
-    for (id, size) in [(8, size), (7, size + 1)] {
-        client.ask(1, Message::Frame(blob(id, size)), &[]);
-        let failure = client.answer().failure();
-        assert_eq!((failure.code, failure.fatal), (ErrorCode::NoResource, false));
-    }
-    // A lost frame is no lost encoder.
-    stream.extend(client.encode(1, blob(7, size), &[]).1);
-    let decoded = decode(&stream);
-    assert_eq!(decoded.frames.len(), 6);
-    for (index, found) in decoded.frames.iter().enumerate() {
-        let index = index.min(4) as u32;
-        let psnr = worst_psnr(decoded.size, found, &expected(wanted.size, index, wanted.colorimetry));
-        assert!(psnr > 35.0, "frame {index}: {psnr} dB");
-    }
 }
 
 #[test]
