@@ -82,7 +82,21 @@ fn level(wanted: &Configure) -> Result<Level, EncodeError> {
 
 fn inner(wanted: &Configure, level: Level, least_qp: u8) -> Result<Inner, EncodeError> {
     let inner = Inner::with_api_config(OpenH264API::from_source(), config(wanted, level, least_qp)?);
-    inner.map_err(|e| EncodeError::Failed(e.to_string()))
+    let mut inner = inner.map_err(|e| EncodeError::Failed(e.to_string()))?;
+    hush(&mut inner);
+    Ok(inner)
+}
+
+/// Keeps the library from writing to standard error, as it does for each stream in which no frame may be left out.
+#[expect(unsafe_code, reason = "the crate sets this only after the library has written")]
+fn hush(inner: &mut Inner) {
+    let mut level = openh264_sys2::WELS_LOG_QUIET;
+    // SAFETY: this option is an int, which the library copies during the call; nothing else depends on it.
+    let status =
+        unsafe { inner.raw_api().set_option(openh264_sys2::ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast()) };
+    if status != 0 {
+        tracing::info!("OpenH264 goes on writing to standard error: error {status}");
+    }
 }
 
 fn config(wanted: &Configure, level: Level, least_qp: u8) -> Result<EncoderConfig, EncodeError> {

@@ -19,6 +19,8 @@ struct Daemon {
 impl Daemon {
     fn start(args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_helix-host-encoder"));
+        // With one arena for all threads memory that is free is used again, and a leak shows.
+        command.env("MALLOC_ARENA_MAX", "1");
         command.args(args).args(["--log", "warn"]).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().expect("the daemon");
         let lines = BufReader::new(child.stdout.take().expect("its output"));
@@ -161,5 +163,5 @@ fn ten_thousand_connections_leave_nothing_behind() {
     let after = settled(&daemon);
     println!("file descriptors, threads, KiB: {before:?} after 1,000 connections, {after:?} after 11,000");
     assert_eq!((before.0, before.1), (after.0, after.1));
-    assert!(after.2 < before.2 + 8192, "{before:?} {after:?}");
+    assert!(after.2 < before.2 + 2048, "{before:?} {after:?}");
 }
