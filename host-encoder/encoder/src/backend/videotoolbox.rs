@@ -5,6 +5,7 @@
 #![expect(unsafe_code, reason = "all of Apple's API is C; each use says why it is sound")]
 
 use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null, null_mut};
 
 use helix_frame_protocol::{Configure, Matrix, Profile, Range, Set, Size, SkipReason};
@@ -327,7 +328,9 @@ unsafe extern "C-unwind" fn on_frame(
         None => Outcome::Skipped(SkipReason::RateControl),
         Some(sample) => unit(sample).unwrap_or_else(|e| Outcome::Failed(e.to_string())),
     };
-    sink(ticket as usize as u64, outcome);
+    // A panic must not pass through VideoToolbox. The frame's answer is lost with it, and the client's time-out ends the
+    // connection.
+    let _ = catch_unwind(AssertUnwindSafe(|| sink(ticket as usize as u64, outcome)));
 }
 
 fn unit(sample: &CMSampleBuffer) -> Result<Outcome, EncodeError> {

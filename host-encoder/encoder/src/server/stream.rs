@@ -91,6 +91,7 @@ pub struct StreamReport {
 struct Pending {
     pts_ns: Option<u64>,
     dts_ns: Option<u64>,
+    keyframe: bool,
     begun: Instant,
 }
 
@@ -120,6 +121,8 @@ pub(crate) struct Link {
     pub(crate) refused: AtomicBool,
     /// Its encoder failed.
     broken: AtomicBool,
+    /// The next frame has to become a keyframe, as one that was to be one has no access unit.
+    keyframe_due: AtomicBool,
 }
 
 impl Link {
@@ -136,6 +139,7 @@ impl Link {
             failed: flag(),
             refused: flag(),
             broken: flag(),
+            keyframe_due: flag(),
         }
     }
 
@@ -196,8 +200,8 @@ impl Link {
     }
 
     /// A frame goes to the encoder.
-    fn begin(&self, request: u64, frame: &Frame) {
-        let pending = Pending { pts_ns: frame.pts_ns, dts_ns: frame.dts_ns, begun: Instant::now() };
+    fn begin(&self, request: u64, frame: &Frame, keyframe: bool) {
+        let pending = Pending { pts_ns: frame.pts_ns, dts_ns: frame.dts_ns, keyframe, begun: Instant::now() };
         self.state().pending.insert(request, pending);
     }
 
@@ -205,7 +209,9 @@ impl Link {
     fn drop_frame(&self, request: u64, answer: Message) {
         {
             let mut state = self.state();
-            state.pending.remove(&request);
+            if state.pending.remove(&request).is_some_and(|pending| pending.keyframe) {
+                self.keyframe_due.store(true, Ordering::Release);
+            }
             state.figures.dropped += 1;
             state.figures.queued -= 1;
         }
@@ -258,13 +264,11 @@ pub(crate) struct Stream {
     /// How frames can travel on this connection.
     ways: Set<FrameWay>,
     encoder: Option<Box<dyn Encoder>>,
-    /// A frame that was to become a keyframe was lost.
-    keyframe_due: bool,
 }
 
 impl Stream {
     pub(crate) fn new(context: Arc<Context>, link: Arc<Link>, ways: Set<FrameWay>) -> Self {
-        Self { context, link, ways, encoder: None, keyframe_due: false }
+        Self { context, link, ways, encoder: None }
     }
 
     /// Does what is asked until the stream is closed or the connection is over.
@@ -343,7 +347,7 @@ impl Stream {
             // They may be far too large now.
             state.buffers.clear();
         }
-        (self.encoder, self.keyframe_due) = (Some(encoder), false);
+        self.encoder = Some(encoder);
         let max_in_flight = in_flight(wanted.format, wanted.size);
         let (profile, level) = (opened.profile, opened.level);
         self.link.say(request, Message::Configured(Configured { profile, level, way, max_in_flight, encoder: name }));
@@ -362,11 +366,10 @@ impl Stream {
 
     fn encode(&mut self, request: u64, frame: &Frame, mut data: Vec<u8>) {
         let Some(encoder) = &mut self.encoder else { return };
-        let keyframe = frame.keyframe || self.keyframe_due;
-        self.link.begin(request, frame);
+        let keyframe = self.link.keyframe_due.swap(false, Ordering::AcqRel) || frame.keyframe;
+        self.link.begin(request, frame, keyframe);
         let mut source = Located { frame, data: &mut data, provider: self.context.provider.as_deref() };
         let result = encoder.encode(request, &mut source, keyframe);
-        self.keyframe_due = keyframe && result.is_err();
         match result {
             Ok(()) if !self.link.broken.load(Ordering::Acquire) => self.link.give_back(data),
             Ok(()) => self.replace(None),
@@ -417,6 +420,7 @@ impl Stream {
     /// Has all frames answered that the encoder has.
     fn finish(&mut self) {
         let Some(encoder) = &mut self.encoder else { return };
+        self.link.keyframe_due.store(true, Ordering::Release);
         if let Err(e) = encoder.finish() {
             tracing::warn!(stream = self.link.id, "{e}");
             self.link.broken.store(true, Ordering::Release);

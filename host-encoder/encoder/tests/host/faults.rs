@@ -273,16 +273,19 @@ fn an_encoder_that_cannot_be_replaced_fails_its_stream_and_no_other() {
 #[test]
 fn skipped_frames_and_panics() {
     let act = |n| match n {
-        0 => Act::Skip,
-        1 => Act::Unit(3),
+        1 => Act::Skip,
+        0 | 2 | 3 => Act::Unit(3),
         _ => Act::Panic,
     };
     let host = Host::start(config(Scripted::backend(act, |_| true)));
     let mut client = host.hello();
     client.configure(1, &small());
-    client.ask(1, Message::Frame(frame(&small(), None)), &[0; 384]);
-    assert_eq!(client.answer().message, Message::Skipped(SkipReason::RateControl));
     client.encode(1, frame(&small(), None), &[0; 384]);
+    client.ask(1, Message::Frame(Frame { keyframe: true, ..frame(&small(), None) }), &[0; 384]);
+    assert_eq!(client.answer().message, Message::Skipped(SkipReason::RateControl));
+    // The keyframe that was asked for comes later, and once.
+    assert!(client.encode(1, frame(&small(), None), &[0; 384]).0.keyframe);
+    assert!(!client.encode(1, frame(&small(), None), &[0; 384]).0.keyframe);
     client.ask(1, Message::Frame(frame(&small(), None)), &[0; 384]);
     assert_eq!(client.end().expect("an error").code, ErrorCode::Internal);
     assert!(matches!(host.hello().configure(1, &small()).max_in_flight, 2..=4));

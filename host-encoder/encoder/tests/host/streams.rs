@@ -222,3 +222,26 @@ fn noise_at_the_highest_bitrates_is_encoded_too() {
         assert_eq!(decode(&stream).frames.len(), 10);
     }
 }
+
+/// Nobody mistakes kbit/s for bit/s, and nobody leaves frames out to keep the bitrate.
+#[test]
+fn the_bitrate_is_near_what_was_asked_for() {
+    let host = Host::of("openh264");
+    for bitrate in [300_000u64, 1_200_000] {
+        let wanted = Configure { bitrate, ..wanted(PixelFormat::I420, 320, 180) };
+        let (layout, length) = (packed_planes(wanted.format, wanted.size), wanted.format.packed_length(wanted.size));
+        let mut client = host.hello();
+        client.configure(1, &wanted);
+        let mut bytes = 0;
+        for index in 0..90u32 {
+            let mut data = draw(wanted.format, wanted.size, &layout, length as usize, index, wanted.colorimetry);
+            // Some grain, so that there is something to spend bits on.
+            let grain = |at: usize| (at as u32).wrapping_mul(7919).wrapping_mul(index + 1) >> 13 & 7;
+            data.iter_mut().enumerate().for_each(|(at, byte)| *byte ^= grain(at) as u8);
+            bytes += client.encode(1, frame(&wanted, None), &data).1.len() as u64;
+        }
+        let found = bytes * 8 * 30 / 90;
+        println!("{bitrate} bit/s were asked for, {found} came");
+        assert!(found > bitrate / 2 && found < bitrate * 3 / 2, "{found}");
+    }
+}
