@@ -354,6 +354,10 @@ impl Stream {
     }
 
     fn frame(&mut self, request: u64, frame: &Frame, data: Vec<u8>) {
+        // An encoder that answers later can have failed since the frame before.
+        if self.link.broken.load(Ordering::Acquire) {
+            self.replace(None);
+        }
         if self.link.closing.load(Ordering::Acquire) {
             self.link.drop_frame(request, Message::Skipped(SkipReason::Closed));
         } else if self.link.failed.load(Ordering::Acquire) {
