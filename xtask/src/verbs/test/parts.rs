@@ -32,7 +32,15 @@ pub(crate) fn name(part: TestPart) -> String {
 
 /// The programs that a part needs, with their Debian packages.
 pub(crate) fn needs(part: TestPart) -> &'static [Need] {
-    const UNIT: &[Need] = &[("fsck.fat", "dosfstools"), ("mcopy", "mtools"), ("qemu-img", "qemu-utils")];
+    const UNIT: &[Need] = &[
+        ("fsck.fat", "dosfstools"),
+        ("mcopy", "mtools"),
+        ("qemu-img", "qemu-utils"),
+        // OpenH264 is compiled, and what it encodes is decoded by another program.
+        ("ffmpeg", "ffmpeg"),
+        ("g++", "g++"),
+        ("nasm", "nasm"),
+    ];
     const SYSTEM: &[Need] = &[
         ("gpg", "gnupg"),
         ("gpg-agent", "gnupg"),
