@@ -91,7 +91,7 @@ amd64\t'64-bit x86'"
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand docker-graph" -l share -d 'How a file that a layer does not change shares its data with the layer below' -r -f -a "hardlinks\t'Names of the same inode'
 reflinks\t'Shared extents, on XFS and Btrfs'
 copies\t'Not at all'"
-complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand docker-graph" -l threads -d 'How many layers are worked on at the same time [default: all processors]' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand docker-graph" -l threads -d 'How many layers are worked on at the same time [default: one more than there are processors]' -r
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand docker-graph" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand docker-graph" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand doctor" -l arch -d 'The architecture of the images to build' -r -f -a "arm64\t'64-bit ARM'

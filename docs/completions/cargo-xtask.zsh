@@ -111,7 +111,7 @@ amd64\:"64-bit x86"))' \
 '--share=[How a file that a layer does not change shares its data with the layer below]:HOW:((hardlinks\:"Names of the same inode"
 reflinks\:"Shared extents, on XFS and Btrfs"
 copies\:"Not at all"))' \
-'--threads=[How many layers are worked on at the same time \[default\: all processors\]]:N:_default' \
+'--threads=[How many layers are worked on at the same time \[default\: one more than there are processors\]]:N:_default' \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \

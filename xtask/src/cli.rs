@@ -208,7 +208,7 @@ pub(crate) struct DockerGraphArgs {
     /// How a file that a layer does not change shares its data with the layer below
     #[arg(long, value_name = "HOW", default_value = "hardlinks")]
     pub(crate) share: ShareArg,
-    /// How many layers are worked on at the same time [default: all processors]
+    /// How many layers are worked on at the same time [default: one more than there are processors]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
 }

@@ -39,18 +39,46 @@ pub(crate) struct Inode {
 pub(crate) enum Place {
     /// The file of this number in a staging folder. There may be a million of them, and a path is a hundred bytes.
     Staged {
-        folder: Arc<Path>,
+        folder: Arc<Staging>,
         number: u32,
     },
     At(PathBuf),
 }
 
+/// A folder with the files of a layer.
+#[derive(Debug)]
+pub(crate) struct Staging {
+    path: PathBuf,
+    handle: std::fs::File,
+}
+
+impl Staging {
+    pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
+        Ok(Self { path: path.to_owned(), handle: std::fs::File::open(path)? })
+    }
+
+    pub(crate) fn file(&self, number: u32) -> PathBuf {
+        self.path.join(number.to_string())
+    }
+}
+
 impl Inode {
     pub(crate) fn path(&self) -> PathBuf {
         match &self.place {
-            Place::Staged { folder, number } => folder.join(number.to_string()),
+            Place::Staged { folder, number } => folder.file(*number),
             Place::At(path) => path.clone(),
         }
+    }
+
+    /// Gives the file another name. The handle of its folder saves the system from looking up the same path for each.
+    pub(crate) fn link(&self, folder: &std::fs::File, name: &OsStr) -> std::io::Result<()> {
+        let linked = match &self.place {
+            Place::Staged { folder: from, number } => {
+                rustix::fs::linkat(&from.handle, number.to_string(), folder, name, AtFlags::empty())
+            }
+            Place::At(path) => rustix::fs::linkat(CWD, path, folder, name, AtFlags::empty()),
+        };
+        Ok(linked?)
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
 use crate::image::Blob;
-use crate::inode::{Content, Inode, LeftOut, Pieces, Place, make_node, set_meta};
+use crate::inode::{Content, Inode, LeftOut, Pieces, Place, Staging, make_node, set_meta};
 use crate::tar_split::{Crc, Packer};
 use crate::tar_stream::{Kind, Member, Meta, TarStream, shown};
 
@@ -109,7 +109,7 @@ pub(crate) fn extract(
         Packer::create(&tar_split).map_err(|e| Fault::from(e).at(format_args!("writing {}", tar_split.display())))?;
     let mut reader = Reader {
         stream: TarStream::new(counted, packer),
-        staging: staging.into(),
+        staging: Arc::new(Staging::open(staging)?),
         devices,
         limit: limits.bytes,
         size: 0,
@@ -135,7 +135,7 @@ pub(crate) fn extract(
 
 struct Reader<R: Read, W: std::io::Write> {
     stream: TarStream<R, W>,
-    staging: Arc<Path>,
+    staging: Arc<Staging>,
     devices: bool,
     limit: u64,
     size: u64,
@@ -162,8 +162,9 @@ impl<R: Read, W: std::io::Write> Reader<R, W> {
         // The engine refuses a description that names a file twice. Where two names happen to have the same hash, the
         // second one's content is kept in the description, as if it were the same name.
         let first = self.seen.insert(self.hasher.hash_one(&name));
-        let place = Place::Staged { folder: self.staging.clone(), number: self.number()? };
-        let path = self.staging.join(self.changes.len().to_string());
+        let number = self.number()?;
+        let place = Place::Staged { folder: self.staging.clone(), number };
+        let path = self.staging.file(number);
         let mut crc = Crc::new();
         if member.kind == Kind::File {
             let file = Pieces::create(&path)?;

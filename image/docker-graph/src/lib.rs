@@ -77,7 +77,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             sharing: Sharing::default(),
-            threads: std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+            // One more than there are processors, because now and then one waits for the disk.
+            threads: std::thread::available_parallelism().map_or(NonZeroUsize::MIN, |n| n.saturating_add(1)),
             limits: Limits::default(),
             devices: true,
             time: 0,
@@ -115,8 +116,12 @@ pub fn import(data_root: &Path, images: &[Image], options: &Options) -> Result<R
     let staging = store.staging()?;
     let mut work = Import { store: &store, staging: staging.path(), options, left_out: LeftOut::default() };
     let extracted = work.extract(&missing)?;
-    let planned = work.plan(&missing, &extracted)?;
-    let staged = work.plant(&planned)?;
+    // The disk writes what was read while the trees are made.
+    let staged = std::thread::scope(|scope| {
+        scope.spawn(|| store.sync());
+        let planned = work.plan(&missing, &extracted)?;
+        work.plant(&planned)
+    })?;
     let mut left_out = work.left_out.0;
     store.sync()?;
     store.commit(&staged, &missing)?;

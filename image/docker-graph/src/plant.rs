@@ -71,16 +71,14 @@ impl Planter<'_> {
     }
 
     fn inode(&mut self, inode: &Arc<Inode>, folder: &File, name: &OsStr, path: &Path) -> std::io::Result<()> {
-        let link =
-            |from: &Path| -> std::io::Result<()> { Ok(rustix::fs::linkat(CWD, from, folder, name, AtFlags::empty())?) };
         if inode.content == Content::Missing {
             return Ok(());
         }
         if self.sharing == Sharing::HardLinks || inode.content != Content::File {
-            return link(&inode.path());
+            return inode.link(folder, name);
         }
         if let Some(copy) = self.copies.get(&Arc::as_ptr(inode)) {
-            return link(copy);
+            return Ok(rustix::fs::linkat(CWD, copy, folder, name, AtFlags::empty())?);
         }
         duplicate(&inode.path(), path, self.sharing == Sharing::Reflinks)?;
         // Those of a layer that was there before are known to the disk alone.
