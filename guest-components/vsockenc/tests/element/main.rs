@@ -1,0 +1,8 @@
+//! The elements in gst_check's harness, against a host that these tests play.
+
+mod docs;
+mod faults;
+mod flow;
+mod formats;
+mod host;
+mod support;
