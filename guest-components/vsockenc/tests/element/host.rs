@@ -258,6 +258,9 @@ impl Peer {
             Message::Hello(hello) => return self.greet(request, hello),
             Message::Configure(configure) => {
                 self.note(Seen::Configure(configure));
+                if !self.release(stream) {
+                    return false;
+                }
                 self.configured(&configure)
             }
             Message::Frame(frame) => return self.frame(stream, request, frame),
