@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 /// Where the host encoder is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub(crate) enum Address {
     /// `vsock://CID:PORT`. The host has the CID 2.
     Vsock {
         /// The machine.
@@ -30,7 +30,7 @@ pub enum Address {
 /// Why a text is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("transport {text:?}: {reason}; it must be vsock://CID:PORT, unix:PATH, tcp://HOST:PORT or virtio-port:NAME")]
-pub struct AddressError {
+pub(crate) struct AddressError {
     text: String,
     reason: &'static str,
 }

@@ -6,6 +6,9 @@
 //! - `carrier`: how a frame travels: as pixels, in a blob, or as a resource of virtio-gpu.
 //! - `vsockenc`, `helixh264enc`: the elements.
 
+// What `plugin_define` makes is documented by GStreamer.
+#![allow(missing_docs)]
+
 mod address;
 mod carrier;
 mod client;

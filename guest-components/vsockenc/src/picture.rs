@@ -5,14 +5,8 @@ use helix_frame_protocol::limits::{MAX_RATE, MAX_RATE_TERM};
 use helix_frame_protocol::{FrameRate, Level, PixelFormat, Profile, Size};
 
 /// All formats, those first that cost least on the wire.
-pub(crate) const FORMATS: [VideoFormat; 6] = [
-    VideoFormat::Nv12,
-    VideoFormat::I420,
-    VideoFormat::Bgrx,
-    VideoFormat::Bgra,
-    VideoFormat::Rgbx,
-    VideoFormat::Rgba,
-];
+pub(crate) const FORMATS: [VideoFormat; 6] =
+    [VideoFormat::Nv12, VideoFormat::I420, VideoFormat::Bgrx, VideoFormat::Bgra, VideoFormat::Rgbx, VideoFormat::Rgba];
 
 /// Profiles, those first that give the better picture.
 pub(crate) const PROFILES: [Profile; 3] = [Profile::H264High, Profile::H264Main, Profile::H264ConstrainedBaseline];
@@ -113,7 +107,8 @@ mod tests {
     fn caps_say_what_is_wanted() {
         let all = wanted(&caps("video/x-h264")).expect("everything");
         assert_eq!(all, Wanted { profiles: PROFILES.to_vec(), level: None });
-        let some = wanted(&caps("video/x-h264, profile={constrained-baseline, main}, level=(string)4.1")).expect("some");
+        let some =
+            wanted(&caps("video/x-h264, profile={constrained-baseline, main}, level=(string)4.1")).expect("some");
         assert_eq!(some.profiles, [Profile::H264Main, Profile::H264ConstrainedBaseline]);
         assert_eq!(some.level.map(Level::idc), Some(41));
         assert_eq!(wanted(&caps("video/x-h264, profile=high-10")), None);

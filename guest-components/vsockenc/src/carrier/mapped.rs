@@ -2,9 +2,9 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
+use gst_video::VideoFrame;
 use gst_video::prelude::*;
 use gst_video::video_frame::Readable;
-use gst_video::VideoFrame;
 use helix_frame_protocol::Plane;
 use helix_frame_protocol::limits::{MAX_STRIDE, PIXELS_SLACK};
 use rustix::io::Errno;
@@ -24,7 +24,8 @@ pub(super) struct Mapped {
 impl Mapped {
     /// Maps the picture. The planes may lie in any of the buffer's memories, at any offset.
     pub(super) fn new(picture: &Picture<'_>) -> Result<Self, LoadError> {
-        let access = (0..picture.buffer.n_memory()).filter_map(|index| ReadAccess::of(picture.buffer.peek_memory(index)));
+        let access =
+            (0..picture.buffer.n_memory()).filter_map(|index| ReadAccess::of(picture.buffer.peek_memory(index)));
         let access = access.collect::<Result<_, _>>().map_err(|e| LoadError::Frame(format!("its DMA-BUF: {e}")))?;
         let frame = VideoFrame::from_buffer_readable(picture.buffer.clone(), picture.info)
             .map_err(|_| LoadError::Frame(format!("its buffer of {} bytes is not a frame", picture.buffer.size())))?;

@@ -235,7 +235,8 @@ impl<'a> Connection<'a> {
             self.read();
         }
         if self.arrived.is_empty() && self.ended.is_none() && self.deadline().is_some_and(|left| left.is_zero()) {
-            let what = if self.message_since.is_some() { "stopped in the middle of a message" } else { "gave no answer" };
+            let what =
+                if self.message_since.is_some() { "stopped in the middle of a message" } else { "gave no answer" };
             return Err(Ending::Gone(format!("the host {what} for {} s", self.limit.as_secs_f64())));
         }
         Ok(self.arrived.pop_front())

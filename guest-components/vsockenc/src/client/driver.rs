@@ -112,7 +112,13 @@ impl Driver {
         let (mut connection, welcome) =
             Connection::open(&self.options.address, token, patience, ways, mailbox, &given_up)?;
         connection.set_limit(timeout);
-        gst::info!(CAT, "{} answers at {}; frames can travel as {}", welcome.name, self.options.address, welcome.capabilities.ways);
+        gst::info!(
+            CAT,
+            "{} answers at {}; frames can travel as {}",
+            welcome.name,
+            self.options.address,
+            welcome.capabilities.ways
+        );
         for refusal in &welcome.refused {
             gst::info!(CAT, "the host takes no frames as {}: {}", refusal.way, refusal.reason);
         }

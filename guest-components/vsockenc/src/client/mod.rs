@@ -24,7 +24,11 @@ use driver::Driver;
 pub(crate) use mailbox::{Mailbox, Refused};
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
-    gst::DebugCategory::new("vsockenc-client", gst::DebugColorFlags::empty(), Some("The connection of vsockenc to the host"))
+    gst::DebugCategory::new(
+        "vsockenc-client",
+        gst::DebugColorFlags::empty(),
+        Some("The connection of vsockenc to the host"),
+    )
 });
 
 /// Where the token is.
@@ -90,12 +94,7 @@ pub(crate) enum Event {
     /// Access units from here on have these properties.
     Configured(Box<(Setup, Configured)>),
     /// The access unit of a frame.
-    Unit {
-        number: u32,
-        data: Vec<u8>,
-        keyframe: bool,
-        dts: Option<gst::ClockTime>,
-    },
+    Unit { number: u32, data: Vec<u8>, keyframe: bool, dts: Option<gst::ClockTime> },
     /// A frame has no access unit, and why.
     Dropped { number: u32, reason: String },
     /// All frames before are done.

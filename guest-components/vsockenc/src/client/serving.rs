@@ -227,7 +227,8 @@ impl<'a, 'b> Serving<'a, 'b> {
 
     /// Why frames travel in this way.
     fn reason(&self, way: FrameWay, dmabuf: bool) -> &'static str {
-        let accepted = self.connection.agreed().is_some_and(|agreed| !agreed.ways.without([FrameWay::Pixels].into()).is_empty());
+        let accepted =
+            self.connection.agreed().is_some_and(|agreed| !agreed.ways.without([FrameWay::Pixels].into()).is_empty());
         match way {
             FrameWay::Resource => "they are DMA-BUFs of virtio-gpu",
             FrameWay::Blob => "they are ordinary memory, and virtio-gpu has blobs",
@@ -315,7 +316,8 @@ fn wanted(setup: &Setup, agreed: &Capabilities, refused: Set<FrameWay>) -> Resul
     }
     let size = picture::size(info);
     if !agreed.formats.contains(setup.format) || !size.fits(agreed.max_size) {
-        let text = format!("the host takes {} up to {}, frames are {} {size}", agreed.formats, agreed.max_size, setup.format);
+        let text =
+            format!("the host takes {} up to {}, frames are {} {size}", agreed.formats, agreed.max_size, setup.format);
         return Err(Ending::unsupported(text));
     }
     Ok(Configure {

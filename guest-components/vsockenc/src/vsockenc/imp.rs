@@ -130,7 +130,10 @@ impl VideoEncoderImpl for VsockEnc {
         Ok(())
     }
 
-    fn set_format(&self, state: &VideoCodecState<'static, gst_video::video_codec_state::Readable>) -> Result<(), gst::LoggableError> {
+    fn set_format(
+        &self,
+        state: &VideoCodecState<'static, gst_video::video_codec_state::Readable>,
+    ) -> Result<(), gst::LoggableError> {
         let setup = self.setup(state)?;
         lock(&self.state).setup = Some(setup.clone());
         let mailbox = self.mailbox().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
@@ -230,7 +233,10 @@ impl VsockEnc {
         }
     }
 
-    fn setup(&self, state: &VideoCodecState<'static, gst_video::video_codec_state::Readable>) -> Result<Setup, gst::LoggableError> {
+    fn setup(
+        &self,
+        state: &VideoCodecState<'static, gst_video::video_codec_state::Readable>,
+    ) -> Result<Setup, gst::LoggableError> {
         let info = state.info();
         let format = picture::pixel_format(info.format())
             .ok_or_else(|| gst::loggable_error!(CAT, "the format {:?} is not known", info.format()))?;
@@ -279,8 +285,9 @@ impl VsockEnc {
 
     /// A frame without an access unit.
     fn drop_frame(&self, frame: VideoCodecFrame) -> Result<gst::FlowSuccess, gst::FlowError> {
-        if let Some(setup) = lock(&self.state).setup.as_ref() {
-            output::ensure_caps(&self.obj(), setup);
+        let setup = lock(&self.state).setup.clone();
+        if let Some(setup) = setup {
+            output::ensure_caps(&self.obj(), &setup);
         }
         self.obj().finish_frame(frame)
     }

@@ -12,10 +12,13 @@ glib::wrapper! {
         @extends gst_video::VideoEncoder, gst::Element, gst::Object, @implements gst::Preset;
 }
 
-pub(crate) use properties::{DEFAULT_BITRATE_KBPS, MAX_BITRATE_KBPS, MAX_KEY_INT, MIN_BITRATE_KBPS, OnDisconnect, sink_caps};
+pub(crate) use properties::{
+    DEFAULT_BITRATE_KBPS, DEFAULT_TIMEOUT_MS, MAX_BITRATE_KBPS, MAX_KEY_INT, MAX_TIMEOUT_MS, MIN_BITRATE_KBPS,
+    MIN_TIMEOUT_MS, sink_caps,
+};
 
 /// Registers the element. Its rank is none: it needs to be told where the host is.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
-    OnDisconnect::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
+    properties::OnDisconnect::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "vsockenc", gst::Rank::NONE, VsockEnc::static_type())
 }

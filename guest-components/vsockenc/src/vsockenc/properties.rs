@@ -15,7 +15,10 @@ pub(crate) const DEFAULT_BITRATE_KBPS: u32 = 2048;
 pub(crate) const MIN_BITRATE_KBPS: u32 = (MIN_BITRATE / 1000) as u32;
 pub(crate) const MAX_BITRATE_KBPS: u32 = (MAX_BITRATE / 1000) as u32;
 pub(crate) const MAX_KEY_INT: u32 = MAX_KEYFRAME_INTERVAL;
-const DEFAULT_TIMEOUT_MS: u32 = 5000;
+pub(crate) const DEFAULT_TIMEOUT_MS: u32 = 5000;
+pub(crate) const MIN_TIMEOUT_MS: u32 = 100;
+/// The protocol's longest.
+pub(crate) const MAX_TIMEOUT_MS: u32 = 10_000;
 
 /// What happens when the host goes away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, glib::Enum)]
@@ -23,7 +26,10 @@ const DEFAULT_TIMEOUT_MS: u32 = 5000;
 pub(crate) enum OnDisconnect {
     /// The pipeline goes on, and so does the video when the host is back.
     #[default]
-    #[enum_value(name = "Connect again and go on with a keyframe; drop frames while the host is away", nick = "reconnect")]
+    #[enum_value(
+        name = "Connect again and go on with a keyframe; drop frames while the host is away",
+        nick = "reconnect"
+    )]
     Reconnect,
     /// The pipeline ends.
     #[enum_value(name = "Post an element error", nick = "error")]
@@ -102,7 +108,8 @@ impl Settings {
 
 /// The figures as a structure.
 pub(super) fn stats(figures: &Figures) -> gst::Structure {
-    let average = figures.answer_total.checked_div(u32::try_from(figures.units).unwrap_or(u32::MAX)).unwrap_or_default();
+    let average =
+        figures.answer_total.checked_div(u32::try_from(figures.units).unwrap_or(u32::MAX)).unwrap_or_default();
     gst::Structure::builder("vsockenc-stats")
         .field("frames", figures.frames)
         .field("access-units", figures.units)
@@ -122,13 +129,12 @@ pub(super) fn stats(figures: &Figures) -> gst::Structure {
 /// The formats that the host understands, in ordinary memory and as DMA-BUFs.
 pub(crate) fn sink_caps() -> gst::Caps {
     let sides = MIN_SIDE as i32..=MAX_SIDE as i32;
-    let (width, height) = (gst::IntRange::new(*sides.start(), *sides.end()), gst::IntRange::new(*sides.start(), *sides.end()));
-    let caps = |features: &[&str]| {
-        let caps = gst_video::VideoCapsBuilder::new().format_list(FORMATS).width_range(width.min()..=width.max());
-        caps.height_range(height.min()..=height.max()).features(features.iter().copied()).build()
+    let caps = || {
+        let builder = gst_video::VideoCapsBuilder::new().format_list(FORMATS);
+        builder.width_range(sides.clone()).height_range(sides.clone())
     };
-    let mut both = caps(&[gst_allocators::CAPS_FEATURE_MEMORY_DMABUF]);
-    both.merge(gst_video::VideoCapsBuilder::new().format_list(FORMATS).width_range(sides.clone()).height_range(sides).build());
+    let mut both = caps().features([gst_allocators::CAPS_FEATURE_MEMORY_DMABUF]).build();
+    both.merge(caps().build());
     both
 }
 
@@ -175,8 +181,8 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
                 "In ms: how long the host may take to be reached, for a message and for an answer, and how long frames wait \
                  for a host that is away (default: 5000)",
             )
-            .minimum(100)
-            .maximum(10_000)
+            .minimum(MIN_TIMEOUT_MS)
+            .maximum(MAX_TIMEOUT_MS)
             .default_value(DEFAULT_TIMEOUT_MS)
             .mutable_ready()
             .build(),

@@ -29,7 +29,10 @@ fn gst_inspect_documents_both_elements() {
     let library = Path::new(&std::env::current_exe().expect("a path")).with_file_name("libgstvsockenc.so");
     assert!(library.exists(), "cargo builds the plugin beside the tests");
     for (name, words) in [
-        ("vsockenc", vec!["kbit/s", "virtio-port:NAME", "(default: 5000)", "reconnect", "video/x-h264", "memory:DMABuf"]),
+        (
+            "vsockenc",
+            vec!["kbit/s", "virtio-port:NAME", "(default: 5000)", "reconnect", "video/x-h264", "memory:DMABuf"],
+        ),
         ("helixh264enc", vec!["kbit/s", "chosen", "reason", "(default: auto)"]),
     ] {
         let output = Command::new("gst-inspect-1.0")

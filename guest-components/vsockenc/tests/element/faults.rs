@@ -18,7 +18,10 @@ fn survives_cut(bytes_read: usize) {
     let units: Vec<_> = std::iter::from_fn(|| encoder.harness.try_pull()).collect();
     let found: Vec<_> = units.iter().map(|unit| sum_of(&bytes(unit))).collect();
     let mut expected = sums.iter();
-    assert!(found.iter().all(|sum| expected.any(|other| other == sum)), "cut after {bytes_read}: frames in their order");
+    assert!(
+        found.iter().all(|sum| expected.any(|other| other == sum)),
+        "cut after {bytes_read}: frames in their order"
+    );
     let lost = 6 - units.len();
     assert!(lost <= 4, "cut after {bytes_read}: {lost} frames are lost, more than can be under way");
     assert_eq!(encoder.stat::<u64>("dropped"), lost as u64);

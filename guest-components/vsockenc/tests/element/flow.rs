@@ -40,8 +40,7 @@ fn the_output_caps_have_profile_and_level() {
     encoder.harness.pull().expect("an access unit");
     let caps = encoder.harness.sinkpad().and_then(|pad| pad.current_caps()).expect("caps");
     let caps = caps.structure(0).expect("a structure").to_owned();
-    for (name, value) in
-        [("stream-format", "byte-stream"), ("alignment", "au"), ("profile", "main"), ("level", "3.1")]
+    for (name, value) in [("stream-format", "byte-stream"), ("alignment", "au"), ("profile", "main"), ("level", "3.1")]
     {
         assert_eq!(caps.get::<&str>(name), Ok(value));
     }
@@ -114,7 +113,7 @@ fn a_new_bitrate_is_told_the_host() {
 fn keyframes_are_made_when_they_are_asked_for() {
     let host = Host::start(Manners::default());
     let mut encoder = Encoder::with(&host, &[]);
-    let mut push = |encoder: &mut Encoder, index| {
+    let push = |encoder: &mut Encoder, index| {
         encoder.push(index);
         is_keyframe(&encoder.harness.pull().expect("an access unit"))
     };
@@ -124,7 +123,8 @@ fn keyframes_are_made_when_they_are_asked_for() {
     encoder.harness.push_event(DownstreamForceKeyUnitEvent::builder().count(2).build());
     assert!(push(&mut encoder, 4) && !push(&mut encoder, 5));
     let events = std::iter::from_fn(|| encoder.harness.try_pull_event());
-    let counts: Vec<_> = events.filter_map(|event| DownstreamForceKeyUnitEvent::parse(&event).ok()).map(|e| e.count).collect();
+    let counts: Vec<_> =
+        events.filter_map(|event| DownstreamForceKeyUnitEvent::parse(&event).ok()).map(|e| e.count).collect();
     assert_eq!(counts, [1, 2], "downstream is told of both");
 }
 
@@ -164,7 +164,8 @@ fn the_end_of_the_stream_waits_for_every_frame() {
         let sums: Vec<_> = (0..3).map(|index| encoder.push(index)).collect();
         assert_eq!(encoder.harness.try_pull(), None);
         assert!(within(SLACK, "the end", || encoder.harness.push_event(gst::event::Eos::new())));
-        let units: Vec<_> = std::iter::from_fn(|| encoder.harness.try_pull()).map(|unit| sum_of(&bytes(&unit))).collect();
+        let units: Vec<_> =
+            std::iter::from_fn(|| encoder.harness.try_pull()).map(|unit| sum_of(&bytes(&unit))).collect();
         assert_eq!(units, sums);
         assert!(host.seen().iter().any(|seen| matches!(seen, Seen::EndOfStream)));
     }

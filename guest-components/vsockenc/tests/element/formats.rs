@@ -7,14 +7,8 @@ use gst_video::{VideoFormat, VideoInfo};
 use crate::host::{Host, Manners, sum_of};
 use crate::support::*;
 
-const FORMATS: [VideoFormat; 6] = [
-    VideoFormat::Bgrx,
-    VideoFormat::Bgra,
-    VideoFormat::Rgbx,
-    VideoFormat::Rgba,
-    VideoFormat::Nv12,
-    VideoFormat::I420,
-];
+const FORMATS: [VideoFormat; 6] =
+    [VideoFormat::Bgrx, VideoFormat::Bgra, VideoFormat::Rgbx, VideoFormat::Rgba, VideoFormat::Nv12, VideoFormat::I420];
 
 fn passes(encoder: &mut Encoder, buffer: gst::Buffer, sum: u64, what: &str) {
     let unit = encoder.harness.push_and_pull(buffer).expect("an access unit");
@@ -74,7 +68,8 @@ fn planes_in_memories_of_their_own() {
     writable.append_memory(gst::Memory::from_slice(luma.to_vec()));
     writable.append_memory(gst::Memory::from_slice(chroma.to_vec()));
     let flags = gst_video::VideoFrameFlags::empty();
-    gst_video::VideoMeta::add_full(writable, flags, VideoFormat::Nv12, 64, 48, info.offset(), info.stride()).expect("metadata");
+    gst_video::VideoMeta::add_full(writable, flags, VideoFormat::Nv12, 64, 48, info.offset(), info.stride())
+        .expect("metadata");
     passes(&mut encoder, buffer, sum, "two memories");
 }
 

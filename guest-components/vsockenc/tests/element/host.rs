@@ -46,7 +46,7 @@ pub(crate) struct Manners {
 /// What the host saw.
 #[derive(Debug, Clone)]
 pub(crate) enum Seen {
-    Hello(String),
+    Hello,
     Configure(Configure),
     Frame(Frame, u64),
     EndOfStream,
@@ -283,7 +283,7 @@ impl Peer {
     }
 
     fn greet(&mut self, request: u64, hello: Hello) -> bool {
-        self.note(Seen::Hello(hello.name.clone()));
+        self.note(Seen::Hello);
         if self.manners.mute {
             return true;
         }
@@ -329,7 +329,9 @@ impl Peer {
     }
 
     fn release(&mut self, stream: u32) -> bool {
-        std::mem::take(&mut self.held).into_iter().all(|(request, frame, sum)| self.answer(stream, request, &frame, sum))
+        std::mem::take(&mut self.held)
+            .into_iter()
+            .all(|(request, frame, sum)| self.answer(stream, request, &frame, sum))
     }
 
     fn answer(&mut self, stream: u32, request: u64, frame: &Frame, sum: u64) -> bool {

@@ -119,7 +119,8 @@ pub(crate) fn laid_out(
     writable.set_duration(gst::ClockTime::SECOND / 30);
     let strides: Vec<i32> = strides.iter().map(|stride| *stride as i32).collect();
     let flags = gst_video::VideoFrameFlags::empty();
-    VideoMeta::add_full(writable, flags, info.format(), info.width(), info.height(), offsets, &strides).expect("metadata");
+    VideoMeta::add_full(writable, flags, info.format(), info.width(), info.height(), offsets, &strides)
+        .expect("metadata");
     (buffer, hasher.finish())
 }
 
