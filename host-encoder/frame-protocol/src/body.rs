@@ -1,12 +1,12 @@
 //! The bodies of all messages, field by field, as the specification lists them.
 
-use crate::code::{ErrorCode, FrameWay, PixelFormat, Profile, SkipReason};
+use crate::code::{ErrorCode, FrameWay, Matrix, PixelFormat, Profile, Range, SkipReason};
 use crate::error::Error;
 use crate::fields::{Fields, Out};
 use crate::kind::Kind;
 use crate::message::{
-    AccessUnit, Capabilities, Configure, Configured, Failure, Frame, FrameRate, Hello, Level, Message, Refusal,
-    Statistics, Welcome,
+    AccessUnit, Capabilities, Colorimetry, Configure, Configured, Failure, Frame, FrameRate, Hello, Level, Message,
+    Refusal, Statistics, Welcome,
 };
 use crate::picture::{Plane, Size, Source};
 use crate::token::Token;
@@ -171,7 +171,10 @@ fn configure(fields: &mut Fields<'_>) -> Result<Configure, Error> {
     let (ways, bitrate) = (fields.set("ways")?, fields.u64("bitrate")?);
     let rate = FrameRate { numerator: fields.u32("rate numerator")?, denominator: fields.u32("rate denominator")? };
     let keyframe_interval = fields.u32("keyframe interval")?;
-    Ok(Configure { size, format, profile, level, low_latency, rate, keyframe_interval, bitrate, ways })
+    let matrix = fields.choice("matrix", Matrix::from_number)?;
+    let colorimetry = Colorimetry { matrix, range: fields.choice("range", Range::from_number)? };
+    fields.zeros(2)?;
+    Ok(Configure { size, format, colorimetry, profile, level, low_latency, rate, keyframe_interval, bitrate, ways })
 }
 
 fn write_configure(configure: &Configure, out: &mut Out<'_>) {
@@ -180,6 +183,7 @@ fn write_configure(configure: &Configure, out: &mut Out<'_>) {
     out.u8(configure.level.map_or(0, Level::idc)).u8(configure.low_latency.into());
     out.u32(configure.ways.bits()).u64(configure.bitrate);
     out.u32(configure.rate.numerator).u32(configure.rate.denominator).u32(configure.keyframe_interval);
+    out.u8(configure.colorimetry.matrix.number()).u8(configure.colorimetry.range.number()).u16(0);
 }
 
 fn configured(fields: &mut Fields<'_>) -> Result<Configured, Error> {

@@ -96,6 +96,26 @@ codes! {
 }
 
 codes! {
+    /// How red, green and blue become luma and chroma: the matrix of YUV.
+    Matrix {
+        /// ITU-R BT.601, of standard definition: Kr 0.299, Kb 0.114.
+        Bt601 = 1, "bt601";
+        /// ITU-R BT.709, of high definition: Kr 0.2126, Kb 0.0722.
+        Bt709 = 2, "bt709";
+    }
+}
+
+codes! {
+    /// Which values of luma and chroma stand for black, white and the strongest colours.
+    Range {
+        /// Luma from 16 to 235, chroma from 16 to 240.
+        Limited = 1, "limited";
+        /// Both from 0 to 255.
+        Full = 2, "full";
+    }
+}
+
+codes! {
     /// Why a frame has no access unit.
     SkipReason {
         /// The encoder left it out to keep its bitrate.

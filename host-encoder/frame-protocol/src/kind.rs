@@ -90,7 +90,7 @@ impl Kind {
         use Sender::{Both, Client, Server};
         match self {
             Self::Hello => About("hello", Client, MAX_BODY, 0),
-            Self::Configure => About("configure", Client, 36, 0),
+            Self::Configure => About("configure", Client, 40, 0),
             Self::Frame => About("frame", Client, 80, MAX_PIXELS),
             Self::ForceKeyframe => About("force-keyframe", Client, 0, 0),
             Self::GetStatistics => About("get-statistics", Client, 0, 0),

@@ -36,13 +36,13 @@ mod receiver;
 mod session;
 mod token;
 
-pub use crate::code::{Code, ErrorCode, FrameWay, PixelFormat, Profile, Set, SkipReason};
+pub use crate::code::{Code, ErrorCode, FrameWay, Matrix, PixelFormat, Profile, Range, Set, SkipReason};
 pub use crate::decoder::Decoder;
 pub use crate::error::Error;
 pub use crate::kind::{Kind, Sender};
 pub use crate::message::{
-    AccessUnit, Capabilities, Configure, Configured, Envelope, Failure, Frame, FrameRate, Hello, Level, Message,
-    Refusal, Statistics, Welcome,
+    AccessUnit, Capabilities, Colorimetry, Configure, Configured, Envelope, Failure, Frame, FrameRate, Hello, Level,
+    Message, Refusal, Statistics, Welcome,
 };
 pub use crate::outgoing::Outgoing;
 pub use crate::picture::{MODIFIER_LINEAR, Plane, Size, Source, packed_planes};

@@ -1,7 +1,7 @@
 //! What the two ends say to each other.
 
 use crate::VERSION;
-use crate::code::{ErrorCode, FrameWay, PixelFormat, Profile, Set, SkipReason};
+use crate::code::{ErrorCode, FrameWay, Matrix, PixelFormat, Profile, Range, Set, SkipReason};
 use crate::error::Error;
 use crate::kind::{ANSWER, Kind};
 use crate::limits::{
@@ -305,6 +305,22 @@ impl Level {
     }
 }
 
+/// What the values of YUV mean. Without it colours shift, most of all in saturated reds and greens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Colorimetry {
+    /// How it came, or has to come, from red, green and blue.
+    pub matrix: Matrix,
+    /// Which values are used.
+    pub range: Range,
+}
+
+impl Default for Colorimetry {
+    /// BT.709 in limited range: that of high definition, and what players assume of it when nothing is said.
+    fn default() -> Self {
+        Self { matrix: Matrix::Bt709, range: Range::Limited }
+    }
+}
+
 /// How a stream is to be encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Configure {
@@ -312,6 +328,8 @@ pub struct Configure {
     pub size: Size,
     /// Their format.
     pub format: PixelFormat,
+    /// What the values of YUV frames mean; what frames of other formats are converted to.
+    pub colorimetry: Colorimetry,
     /// The codec and its profile.
     pub profile: Profile,
     /// The highest level; nothing leaves it to the encoder.

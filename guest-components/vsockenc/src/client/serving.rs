@@ -133,9 +133,9 @@ impl<'a, 'b> Serving<'a, 'b> {
             self.driver.mailbox.emit(Event::Drained);
             return Ok(());
         }
-        self.connection.send(STREAM, Message::EndOfStream, &[])?;
+        // Also when it cannot be sent, somebody waits for the answer: it is asked again in the next connection.
         self.waiting = Some(Waiting::Drained);
-        Ok(())
+        self.connection.send(STREAM, Message::EndOfStream, &[]).map(drop)
     }
 
     fn send_frame(&mut self, frame: Frame, flushes: u64) -> Result<(), Ending> {

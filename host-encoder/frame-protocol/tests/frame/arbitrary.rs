@@ -62,13 +62,22 @@ fn any_welcome() -> impl Strategy<Value = Message> {
 
 fn any_configure() -> impl Strategy<Value = Message> {
     let codec = (one(PixelFormat::ALL), one(Profile::ALL), proptest::option::of(level()), any::<bool>());
+    let color = (one(Matrix::ALL), one(Range::ALL));
     let rate = (0u32..=1000, 1u32..=1_000_000);
-    (size(), codec, rate, 0u32..=65_535, MIN_BITRATE..=MAX_BITRATE, some(FrameWay::ALL)).prop_map(
-        |(size, (format, profile, level, low_latency), (numerator, denominator), keyframe_interval, bitrate, ways)| {
+    (size(), (codec, color), rate, 0u32..=65_535, MIN_BITRATE..=MAX_BITRATE, some(FrameWay::ALL)).prop_map(
+        |(
+            size,
+            ((format, profile, level, low_latency), (matrix, range)),
+            (numerator, denominator),
+            keyframe_interval,
+            bitrate,
+            ways,
+        )| {
             let rate = FrameRate { numerator, denominator };
             Message::Configure(Configure {
                 size,
                 format,
+                colorimetry: Colorimetry { matrix, range },
                 profile,
                 level,
                 low_latency,

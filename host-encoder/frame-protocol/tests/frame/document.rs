@@ -44,6 +44,8 @@ fn numbered_choices() {
     }
     check::<FrameWay>("Frame ways");
     check::<PixelFormat>("Pixel formats");
+    check::<Matrix>("Matrices");
+    check::<Range>("Ranges");
     check::<Profile>("Profiles");
     check::<SkipReason>("Skip reasons");
     check::<ErrorCode>("Error codes");

@@ -45,6 +45,7 @@ pub(crate) fn configure() -> Message {
     Message::Configure(Configure {
         size: SIZE,
         format: PixelFormat::Nv12,
+        colorimetry: Colorimetry { matrix: Matrix::Bt601, range: Range::Full },
         profile: Profile::H264Main,
         level: Level::new(42),
         low_latency: true,
@@ -110,7 +111,13 @@ pub(crate) fn all() -> Vec<Sample> {
     };
     add("hello", "Versions 1 to 3, everything offered, with a token.", 0, 1, hello());
     add("welcome", "Version 2; resources are refused.", 0, 1, welcome());
-    add("configure", "17x19 NV12, main profile, level 4.2, 30000/1001 frames per second.", 1, 2, configure());
+    add(
+        "configure",
+        "17x19 NV12, BT.601 in full range, main profile, level 4.2, 30000/1001 frames per second.",
+        1,
+        2,
+        configure(),
+    );
     add("configured", "Constrained baseline, level 1b, pixels, two frames in flight.", 1, 2, configured());
     add("frame-pixels", "NV12 of odd size; pts 0, no dts, with a duration; a keyframe is asked for.", 1, 3, pixels());
     let blob = elsewhere(Source::Blob { id: 9, size: 64 + 32 * 39 });

@@ -1,0 +1,79 @@
+/* Starts a server with blobs of shared memory, and waits for its standard input to end. */
+#define _GNU_SOURCE
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "helix_host_encoder.h"
+
+struct memory {
+    uint8_t *bytes;
+    uint32_t size;
+    atomic_int calls;
+};
+
+static int32_t read_blob(void *opaque, uint32_t id, uint32_t size, uint32_t offset, uint8_t *into, size_t length) {
+    struct memory *memory = opaque;
+    atomic_fetch_add(&memory->calls, 1);
+    if (id != 5 || size > memory->size || offset > size || length > size - offset) {
+        return -1;
+    }
+    memcpy(into, memory->bytes + offset, length);
+    return 0;
+}
+
+static int fail(const char *what) {
+    fprintf(stderr, "%s\n", what);
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    if (argc != 2) {
+        return fail("usage: drive SOCKET");
+    }
+    struct memory memory = {.size = 640 * 360 * 3 / 2};
+    int fd = memfd_create("blob", MFD_CLOEXEC);
+    if (fd < 0 || ftruncate(fd, memory.size) != 0) {
+        return fail("memfd");
+    }
+    memory.bytes = mmap(NULL, memory.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    memset(memory.bytes, 100, memory.size);
+
+    char error[200] = "";
+    HelixServer *server = (HelixServer *)1;
+    HelixConfig config = {.encoder = "no such encoder", .unix_path = argv[1]};
+    if (helix_host_encoder_start(&config, &server, error, sizeof error) != HELIX_STATUS_ARGUMENT || server != NULL ||
+        strstr(error, "no such encoder") == NULL) {
+        return fail("a wrong encoder is not refused");
+    }
+    if (helix_host_encoder_start(&config, &server, error, 4) != HELIX_STATUS_ARGUMENT || strlen(error) != 3) {
+        return fail("a short buffer");
+    }
+    if (helix_host_encoder_start(NULL, &server, NULL, 0) != HELIX_STATUS_ARGUMENT) {
+        return fail("null is not refused");
+    }
+    config.encoder = NULL;
+    config.tcp_address = "127.0.0.1:0";
+    if (helix_host_encoder_start(&config, &server, error, sizeof error) != HELIX_STATUS_LISTEN ||
+        strstr(error, "token") == NULL) {
+        return fail("TCP without a token is not refused");
+    }
+    config.token = "secret";
+    config.provider.opaque = &memory;
+    config.provider.read_blob = read_blob;
+    if (helix_host_encoder_start(&config, &server, error, sizeof error) != HELIX_STATUS_OK) {
+        return fail(error);
+    }
+    puts("ready");
+    fflush(stdout);
+    char byte;
+    while (read(0, &byte, 1) > 0) {
+    }
+    if (helix_host_encoder_stop(server) != HELIX_STATUS_OK || helix_host_encoder_stop(NULL) != HELIX_STATUS_OK) {
+        return fail("stopping");
+    }
+    printf("%d calls\n", atomic_load(&memory.calls));
+    return 0;
+}

@@ -1,0 +1,91 @@
+//! Which level of H.264 a stream has.
+
+use helix_frame_protocol::{Configure, Level};
+
+/// A row of table A-1 of ITU-T H.264: `level_idc`, macroblocks per second, macroblocks of a frame, kbit/s (times 1000 for
+/// the baseline and main profiles).
+const TABLE: [(u8, u64, u64, u64); 17] = [
+    (10, 1485, 99, 64),
+    (9, 1485, 99, 128),
+    (11, 3000, 396, 192),
+    (12, 6000, 396, 384),
+    (13, 11_880, 396, 768),
+    (20, 11_880, 396, 2000),
+    (21, 19_800, 792, 4000),
+    (22, 20_250, 1620, 4000),
+    (30, 40_500, 1620, 10_000),
+    (31, 108_000, 3600, 14_000),
+    (32, 216_000, 5120, 20_000),
+    (40, 245_760, 8192, 20_000),
+    (41, 245_760, 8192, 50_000),
+    (42, 522_240, 8704, 50_000),
+    (50, 589_824, 22_080, 135_000),
+    (51, 983_040, 36_864, 240_000),
+    (52, 2_073_600, 36_864, 240_000),
+];
+
+/// The rate that a stream is taken to have whose rate varies or is not known, in frames per second.
+pub const ASSUMED_RATE: f64 = 30.0;
+
+/// Frames per second of a configuration.
+pub fn frames_per_second(configure: &Configure) -> f64 {
+    match configure.rate.numerator {
+        0 => ASSUMED_RATE,
+        numerator => f64::from(numerator) / f64::from(configure.rate.denominator),
+    }
+}
+
+/// The lowest level that has room for the size, rate and bitrate; nothing if none up to 5.2 has.
+///
+/// Level 1b is left out: the baseline profile signals it by a flag that not all decoders know.
+pub fn least_level(configure: &Configure) -> Option<Level> {
+    let side = |pixels: u32| u64::from(pixels.div_ceil(16));
+    let (width, height) = (side(configure.size.width), side(configure.size.height));
+    let frame = width * height;
+    let per_second = (frame as f64 * frames_per_second(configure)).ceil() as u64;
+    let fits = |&&(idc, rate, size, kbits): &&(u8, u64, u64, u64)| {
+        // A side is at most √(8 × the largest frame) (A.3.1).
+        let long = width.max(height);
+        let shape = long * long <= 8 * size;
+        idc != 9 && frame <= size && per_second <= rate && configure.bitrate <= kbits * 1000 && shape
+    };
+    TABLE.iter().find(fits).and_then(|row| Level::new(row.0))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use helix_frame_protocol::*;
+
+    use super::*;
+
+    pub(crate) fn configure(width: u32, height: u32, rate: u32, bitrate: u64) -> Configure {
+        Configure {
+            size: Size { width, height },
+            format: PixelFormat::Nv12,
+            colorimetry: Colorimetry::default(),
+            profile: Profile::H264ConstrainedBaseline,
+            level: None,
+            low_latency: true,
+            rate: FrameRate { numerator: rate, denominator: 1 },
+            keyframe_interval: 0,
+            bitrate,
+            ways: Set::all(),
+        }
+    }
+
+    #[test]
+    fn levels_of_usual_streams() {
+        let level = |w, h, rate, bitrate| least_level(&configure(w, h, rate, bitrate)).map(Level::idc);
+        assert_eq!(level(16, 16, 15, 64_000), Some(10));
+        assert_eq!(level(640, 360, 30, 1_000_000), Some(30));
+        assert_eq!(level(1280, 720, 30, 4_000_000), Some(31));
+        assert_eq!(level(1920, 1080, 30, 8_000_000), Some(40));
+        assert_eq!(level(1920, 1080, 60, 8_000_000), Some(42));
+        assert_eq!(level(1920, 1080, 0, 40_000_000), Some(41));
+        assert_eq!(level(3840, 2160, 60, 40_000_000), Some(52));
+        assert_eq!(level(4096, 2304, 30, 40_000_000), Some(52));
+        assert_eq!(level(4096, 4096, 30, 40_000_000), None);
+        assert_eq!(level(8192, 16, 1, 10_000), Some(51));
+        assert_eq!(level(640, 360, 30, 999_000_000), None);
+    }
+}

@@ -1,0 +1,393 @@
+//! The server: who may connect, what runs, how it ends.
+
+mod connection;
+mod endpoint;
+mod outbox;
+mod stream;
+mod transport;
+
+use std::collections::BTreeMap;
+use std::io::Error as IoError;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use helix_frame_protocol::limits::{ANSWER_TIMEOUT, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_STREAMS, MESSAGE_TIMEOUT};
+use helix_frame_protocol::{Capabilities, Envelope, ErrorCode, FrameWay, Outgoing, Set, Token};
+
+use self::connection::Peer;
+pub use self::endpoint::Endpoint;
+use self::endpoint::{Listener, pause, wait};
+use self::outbox::Outbox;
+use self::stream::Link;
+pub use self::stream::StreamReport;
+use self::transport::Transport;
+use crate::encoder::Backend;
+use crate::source::FrameProvider;
+
+/// The most connections at the same time. Each has two threads and a few KiB before it has streams.
+const MAX_CONNECTIONS: usize = 256;
+/// How long connections may take to say goodbye when the server stops.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// How long threads may then still work on a frame.
+const LAST_FRAME: Duration = Duration::from_secs(3);
+/// The pauses between two attempts to connect to a character device: the first and the longest.
+const RECONNECT: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
+
+/// How long this end waits; see `docs/src/protocol.md`.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    /// From the connection to hello.
+    pub handshake: Duration,
+    /// For a message from its first byte to its last, reading and writing.
+    pub message: Duration,
+    /// For the answer to a ping.
+    pub answer: Duration,
+    /// How long a client may be silent before it is asked whether it is there.
+    pub idle: Duration,
+}
+
+impl Default for Timeouts {
+    /// Those of the specification, which are the longest.
+    fn default() -> Self {
+        Self { handshake: HANDSHAKE_TIMEOUT, message: MESSAGE_TIMEOUT, answer: ANSWER_TIMEOUT, idle: IDLE_TIMEOUT }
+    }
+}
+
+impl Timeouts {
+    /// How long a socket blocks before time is looked at.
+    fn tick(&self) -> Duration {
+        let shortest = self.handshake.min(self.message).min(self.answer).min(self.idle);
+        (shortest / 4).clamp(Duration::from_millis(5), Duration::from_millis(250))
+    }
+}
+
+/// What is told when a stream has ended.
+pub type OnStreamEnd = Box<dyn Fn(&StreamReport) + Send + Sync>;
+
+/// What a server is made of.
+pub struct Config {
+    /// Where clients come from.
+    pub endpoints: Vec<Endpoint>,
+    /// What clients show where the transport lets everybody in.
+    pub token: Option<Token>,
+    /// What encodes.
+    pub backend: Arc<dyn Backend>,
+    /// Where resources and blobs are, if there is a virtual machine monitor.
+    pub provider: Option<Arc<dyn FrameProvider>>,
+    /// The most streams at the same time, of all connections.
+    pub max_streams: usize,
+    /// How long this end waits.
+    pub timeouts: Timeouts,
+    /// Called with the last figures of each stream, by its thread.
+    pub on_stream_end: Option<OnStreamEnd>,
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Everybody in the network could send frames.
+    #[error("{0} is no address on loopback, where alone this listens")]
+    NotLoopback(SocketAddr),
+    /// Everybody on this machine could send frames.
+    #[error("listening on {0} needs a token, because every user of this machine can connect")]
+    NoToken(SocketAddr),
+    /// Something that is no socket is at the place of the socket.
+    #[error("{}: there is something that is no socket", .0.display())]
+    NoSocket(PathBuf),
+    /// Another process serves this socket.
+    #[error("{}: another process listens here", .0.display())]
+    InUse(PathBuf),
+    /// The system refuses.
+    #[error("listening on {endpoint}: {source}")]
+    Listen {
+        /// Where.
+        endpoint: Endpoint,
+        /// What it says.
+        #[source]
+        source: IoError,
+    },
+    /// The system has no thread or socket left.
+    #[error("starting a thread: {0}")]
+    Thread(#[source] IoError),
+}
+
+type StreamKey = u64;
+
+struct Connection {
+    transport: Transport,
+    outbox: Arc<Outbox>,
+}
+
+/// What all connections share.
+pub(crate) struct Context {
+    token: Option<Token>,
+    backend: Arc<dyn Backend>,
+    provider: Option<Arc<dyn FrameProvider>>,
+    max_streams: usize,
+    timeouts: Timeouts,
+    on_stream_end: Option<OnStreamEnd>,
+    /// How many streams there are.
+    streams: AtomicUsize,
+    numbers: AtomicU64,
+    listed: Mutex<BTreeMap<StreamKey, Arc<Link>>>,
+    connections: Mutex<BTreeMap<u64, Connection>>,
+    /// A connection has ended.
+    fewer: Condvar,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Context {
+    fn capabilities(&self) -> Capabilities {
+        let able = self.backend.abilities();
+        let lent = self.provider.as_ref().map_or(Set::EMPTY, |provider| provider.ways());
+        let ways = lent.iter().chain([FrameWay::Pixels]).collect();
+        let max_streams = self.max_streams.clamp(1, MAX_STREAMS as usize) as u32;
+        let (formats, profiles, max_size) = (able.formats, able.profiles, able.max_size);
+        Capabilities { ways, formats, profiles, max_size, max_streams }
+    }
+
+    fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn list(&self, link: &Arc<Link>) -> StreamKey {
+        let key = self.number();
+        lock(&self.listed).insert(key, Arc::clone(link));
+        key
+    }
+
+    fn unlist(&self, key: StreamKey, link: &Link) {
+        lock(&self.listed).remove(&key);
+        if let Some(tell) = &self.on_stream_end {
+            tell(&link.report(false));
+        }
+    }
+
+    /// Serves a client in this thread.
+    fn serve(self: &Arc<Self>, transport: &Transport, connection: u64, name: String, needs_token: bool) {
+        let outbox = Arc::new(Outbox::default());
+        let entry = Connection { transport: transport.clone(), outbox: Arc::clone(&outbox) };
+        lock(&self.connections).insert(connection, entry);
+        let _entry = Entry { context: self, connection };
+        connection::serve(self, transport, &outbox, &Peer { connection, name, needs_token });
+    }
+
+    fn wait_for_connections(&self, limit: Duration) -> bool {
+        let connections = lock(&self.connections);
+        let waited = self.fewer.wait_timeout_while(connections, limit, |connections| !connections.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_empty()
+    }
+}
+
+/// A connection in the list of the server.
+struct Entry<'a> {
+    context: &'a Context,
+    connection: u64,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        lock(&self.context.connections).remove(&self.connection);
+        self.context.fewer.notify_all();
+    }
+}
+
+/// A running server. It stops when it is dropped.
+///
+/// Each connection has a thread that reads and one that writes, each stream one that encodes, so that none waits for
+/// another but for the processor. A stream holds at most four frames as they come, fewer if they are large (64 MiB in all,
+/// but at least two), each at most twice its packed size and 64 KiB; one converted picture; its encoder; and as many access
+/// units as frames.
+pub struct Server {
+    context: Arc<Context>,
+    endpoints: Vec<Endpoint>,
+    /// Closed when the server stops; its other end is what threads wait for.
+    stop: Option<UnixStream>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Listens, and serves in threads of its own.
+    ///
+    /// # Errors
+    /// When it cannot listen at all of the endpoints; then it listens at none.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        let Config { endpoints: wanted, token, backend, provider, max_streams, timeouts, on_stream_end } = config;
+        let has_token = token.is_some();
+        let listeners: Vec<_> = wanted.iter().map(|e| Listener::bind(e, has_token)).collect::<Result<_, _>>()?;
+        let context = Arc::new(Context {
+            token,
+            backend,
+            provider,
+            max_streams,
+            timeouts,
+            on_stream_end,
+            streams: AtomicUsize::new(0),
+            numbers: AtomicU64::new(0),
+            listed: Mutex::default(),
+            connections: Mutex::default(),
+            fewer: Condvar::new(),
+        });
+        let (stop, stopped) = UnixStream::pair().map_err(StartError::Thread)?;
+        let mut server = Self { context, endpoints: Vec::new(), stop: Some(stop), threads: Vec::new() };
+        for (endpoint, listener) in wanted.into_iter().zip(listeners) {
+            let stopped = stopped.try_clone().map_err(StartError::Thread)?;
+            server.start_endpoint(endpoint, listener, stopped)?;
+        }
+        Ok(server)
+    }
+
+    fn start_endpoint(
+        &mut self,
+        endpoint: Endpoint,
+        listener: Option<Listener>,
+        stopped: UnixStream,
+    ) -> Result<(), StartError> {
+        let context = Arc::clone(&self.context);
+        let bound = listener.as_ref().map_or(&endpoint, |listener| &listener.endpoint).clone();
+        let work = move || match (listener, endpoint) {
+            (Some(listener), _) => listen(&context, &listener, &stopped),
+            (None, Endpoint::VirtioSerial(path)) => keep_connected(&context, &path, &stopped),
+            (None, _) => {}
+        };
+        self.threads.push(Builder::new().name("accept".into()).spawn(work).map_err(StartError::Thread)?);
+        self.endpoints.push(bound);
+        Ok(())
+    }
+
+    /// Where clients come from; with the port that was chosen if any was wanted.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// The figures of all streams that are open.
+    pub fn statistics(&self) -> Vec<StreamReport> {
+        let links: Vec<Arc<Link>> = lock(&self.context.listed).values().cloned().collect();
+        links.iter().map(|link| link.report(true)).collect()
+    }
+
+    /// Stops: clients are told so, and what they do not read within two seconds is cut off.
+    ///
+    /// Takes at most five seconds: a thread that still works on a frame then is left to end by itself. Returns whether all
+    /// threads are gone.
+    pub fn stop(mut self) -> bool {
+        self.halt()
+    }
+
+    fn halt(&mut self) -> bool {
+        if self.stop.take().is_none() {
+            return true;
+        }
+        for entry in lock(&self.context.connections).values() {
+            entry.outbox.end(Some(Envelope::fatal(0, ErrorCode::ShuttingDown, "the host encoder is being stopped")));
+        }
+        let all = self.context.wait_for_connections(GOODBYE) || {
+            for entry in lock(&self.context.connections).values() {
+                entry.transport.cut();
+            }
+            self.context.wait_for_connections(LAST_FRAME)
+        };
+        if all {
+            // They have ended, or are about to: they serve nobody, and see that the stop is closed.
+            self.threads.drain(..).for_each(|thread| drop(thread.join()));
+        }
+        all
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.halt();
+    }
+}
+
+/// Accepts clients until the server stops.
+fn listen(context: &Arc<Context>, listener: &Listener, stop: &UnixStream) {
+    let needs_token = match listener.endpoint {
+        Endpoint::Tcp(_) => true,
+        Endpoint::Vsock(_) => context.token.is_some(),
+        Endpoint::Unix(_) | Endpoint::VirtioSerial(_) => false,
+    };
+    loop {
+        match listener.accept(stop) {
+            Ok(Some(socket)) => start_connection(context, socket, &listener.endpoint, needs_token),
+            Ok(None) => return,
+            Err(e) => {
+                tracing::warn!("accepting at {}: {e}", listener.endpoint);
+                // Most likely no file descriptors are left, and some come back when clients go.
+                if !pause(RECONNECT[0], stop) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn start_connection(context: &Arc<Context>, socket: OwnedFd, endpoint: &Endpoint, needs_token: bool) {
+    let transport = match Transport::new(socket, context.timeouts.tick()) {
+        Ok(transport) => transport,
+        Err(e) => return tracing::warn!("a client of {endpoint}: {e}"),
+    };
+    if lock(&context.connections).len() >= MAX_CONNECTIONS {
+        tracing::warn!("a client of {endpoint} is sent away: there are {MAX_CONNECTIONS} connections");
+        return send_away(transport);
+    }
+    let (context, name, connection) = (Arc::clone(context), endpoint.to_string(), context.number());
+    let work = move || context.serve(&transport, connection, name, needs_token);
+    if let Err(e) = Builder::new().name("read".into()).spawn(work) {
+        tracing::warn!("a client of {endpoint}: starting a thread: {e}");
+    }
+}
+
+/// Tells a client that there are too many. Its socket is new, so that this does not block.
+fn send_away(mut transport: Transport) {
+    let (busy, mut prefix) = (Envelope::fatal(0, ErrorCode::Busy, "there are too many connections"), Vec::new());
+    if let Ok(outgoing) = Outgoing::new(&busy, &mut prefix, &[]) {
+        // Whoever does not hear it sees the connection close.
+        let _ = outgoing.write_all(&mut transport, Duration::ZERO);
+    }
+}
+
+/// Serves the guest behind a character device, whenever there is one.
+fn keep_connected(context: &Arc<Context>, path: &Path, stop: &UnixStream) {
+    let (mut rest, mut said) = (RECONNECT[0], String::new());
+    loop {
+        match serve_device(context, path, stop) {
+            Ok(()) => (rest, said) = (RECONNECT[0], String::new()),
+            Err(e) => {
+                rest = (2 * rest).min(RECONNECT[1]);
+                let text = e.to_string();
+                if text != said {
+                    tracing::warn!("connecting to {}: {text}; trying again until it works", path.display());
+                    said = text;
+                }
+            }
+        }
+        if !pause(rest, stop) {
+            return;
+        }
+    }
+}
+
+/// Connects, waits for the guest's first byte as long as it takes, then serves.
+///
+/// A guest that begins anew without having said goodbye is out of order, and gets a new connection: the device drops what
+/// was still under way to it.
+fn serve_device(context: &Arc<Context>, path: &Path, stop: &UnixStream) -> Result<(), IoError> {
+    let transport = Transport::new(UnixStream::connect(path)?.into(), context.timeouts.tick())?;
+    tracing::info!("connected to {}", path.display());
+    if wait(&transport, stop)? {
+        let name = Endpoint::VirtioSerial(path.to_owned()).to_string();
+        context.serve(&transport, context.number(), name, false);
+    }
+    Ok(())
+}

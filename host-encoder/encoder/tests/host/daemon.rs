@@ -1,0 +1,165 @@
+//! The daemon: its lines, its signals, its exit codes, and that nothing grows.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use helix_frame_protocol::*;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::client::{Client, PATIENCE, frame, wanted};
+
+struct Daemon {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Daemon {
+    fn start(args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_helix-host-encoder"));
+        command.args(args).args(["--log", "warn"]).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the daemon");
+        let lines = BufReader::new(child.stdout.take().expect("its output"));
+        Self { child, lines }
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.lines.read_line(&mut line).expect("a line");
+        line.trim_end().to_owned()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it runs");
+    }
+
+    fn code(&mut self) -> Option<i32> {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("a status") {
+                return status.code();
+            }
+            assert!(begun.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn proc(&self, what: &str) -> std::path::PathBuf {
+        format!("/proc/{}/{what}", self.child.id()).into()
+    }
+
+    /// File descriptors, threads, and KiB of memory.
+    #[cfg(target_os = "linux")]
+    fn uses(&self) -> (usize, usize, usize) {
+        let count = |what| std::fs::read_dir(self.proc(what)).expect("a folder").count();
+        let status = std::fs::read_to_string(self.proc("status")).expect("a status");
+        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        (count("fd"), count("task"), memory.trim().trim_end_matches(" kB").parse().expect("a number"))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // A test that failed must not leave it behind.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn works(mut client: Client, token: Option<&[u8]>) {
+    let wanted = wanted(PixelFormat::I420, 16, 16);
+    client.hello(token);
+    client.configure(1, &wanted);
+    client.encode(1, frame(&wanted, None), &[0; 384]);
+    client.ask(1, Message::Close, &[]);
+    assert_eq!(client.answer().message, Message::Closed);
+}
+
+#[test]
+fn it_says_where_it_listens_prints_figures_and_ends_on_signals() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (socket, token) = (folder.path().join("socket"), folder.path().join("token"));
+    std::fs::write(&token, "secret\n").expect("a file");
+    let (path, token) = (socket.to_str().expect("text"), token.to_str().expect("text"));
+    for signal in [Signal::TERM, Signal::INT] {
+        let args = ["--unix", path, "--tcp", "127.0.0.1:0", "--token-file", token, "--stats", "--encoder", "discard"];
+        let mut daemon = Daemon::start(&args);
+        assert_eq!(daemon.line(), format!("listening on unix:{path}"));
+        let line = daemon.line();
+        let address = line.strip_prefix("listening on tcp://").expect("an address");
+        works(Client::new(TcpStream::connect(address).expect("a connection")), Some(b"secret"));
+        works(Client::new(UnixStream::connect(path).expect("a connection")), None);
+        for peer in [&line["listening on ".len()..], &format!("unix:{path}")] {
+            let report = loop {
+                let report: serde_json::Value = serde_json::from_str(&daemon.line()).expect("JSON");
+                if report["open"] == false {
+                    break report;
+                }
+            };
+            assert_eq!((report["peer"].as_str(), report["frames"].as_u64()), (Some(peer), Some(1)));
+            assert_eq!((report["size"].as_str(), report["way"].as_str()), (Some("16x16"), Some("pixels")));
+        }
+        daemon.signal(signal);
+        assert_eq!(daemon.code(), Some(0));
+        assert!(!socket.exists());
+    }
+}
+
+#[test]
+fn it_says_why_it_does_not_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").expect("a file");
+    let file = file.to_str().expect("text");
+    for (args, code) in [
+        (&[][..], 2),
+        (&["--tcp", "127.0.0.1:0"], 2),
+        (&["--tcp", "0.0.0.0:0", "--token-file", file], 1),
+        (&["--unix", file], 1),
+    ] {
+        assert_eq!(Daemon::start(args).code(), Some(code), "{args:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn ten_thousand_connections_leave_nothing_behind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let mut daemon = Daemon::start(&["--unix", path.to_str().expect("text")]);
+    daemon.line();
+    let round = |index: u32| {
+        let client = Client::new(UnixStream::connect(&path).expect("a connection"));
+        match index % 4 {
+            // Some go without a word, some after hello, some in the middle of a stream.
+            0 => drop(client),
+            1 => drop({ client }.hello(None)),
+            2 => {
+                let (mut client, wanted) = (client, wanted(PixelFormat::I420, 64, 64));
+                client.hello(None);
+                client.configure(1, &wanted);
+                client.ask(1, Message::Frame(frame(&wanted, None)), &[0; 6144]);
+            }
+            _ => works(client, None),
+        }
+    };
+    (0..1000).for_each(round);
+    let settled = |daemon: &Daemon| {
+        let begun = Instant::now();
+        // The main thread and the one that accepts.
+        while daemon.uses().1 > 2 {
+            assert!(begun.elapsed() < PATIENCE, "threads are left: {:?}", daemon.uses());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        daemon.uses()
+    };
+    let before = settled(&daemon);
+    (0..10_000).for_each(round);
+    let after = settled(&daemon);
+    println!("file descriptors, threads, KiB: {before:?} after 1,000 connections, {after:?} after 11,000");
+    assert_eq!((before.0, before.1), (after.0, after.1));
+    assert!(after.2 < before.2 + 8192, "{before:?} {after:?}");
+}
