@@ -1,8 +1,8 @@
 //! What GStreamer says about pictures, in the words of the protocol.
 
-use gst_video::{VideoFormat, VideoInfo};
+use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
 use helix_frame_protocol::limits::{MAX_RATE, MAX_RATE_TERM};
-use helix_frame_protocol::{FrameRate, Level, PixelFormat, Profile, Size};
+use helix_frame_protocol::{Colorimetry, FrameRate, Level, Matrix, PixelFormat, Profile, Range, Size};
 
 /// All formats, those first that cost least on the wire.
 pub(crate) const FORMATS: [VideoFormat; 6] =
@@ -26,6 +26,16 @@ pub(crate) fn pixel_format(format: VideoFormat) -> Option<PixelFormat> {
 
 pub(crate) fn size(info: &VideoInfo) -> Size {
     Size { width: info.width(), height: info.height() }
+}
+
+/// The colours of YUV frames, or those that RGB frames are to become.
+pub(crate) fn colorimetry(info: &VideoInfo) -> Colorimetry {
+    if info.is_rgb() {
+        return Colorimetry::default();
+    }
+    let matrix = if info.colorimetry().matrix() == VideoColorMatrix::Bt601 { Matrix::Bt601 } else { Matrix::Bt709 };
+    let full = info.colorimetry().range() == VideoColorRange::Range0_255;
+    Colorimetry { matrix, range: if full { Range::Full } else { Range::Limited } }
 }
 
 /// The frame rate; one that the wire cannot state is sent as one that is not known.
@@ -112,6 +122,21 @@ mod tests {
         assert_eq!(some.profiles, [Profile::H264Main, Profile::H264ConstrainedBaseline]);
         assert_eq!(some.level.map(Level::idc), Some(41));
         assert_eq!(wanted(&caps("video/x-h264, profile=high-10")), None);
+    }
+
+    #[test]
+    fn colours_are_those_of_the_frames_or_of_high_definition() {
+        gst::init().expect("GStreamer");
+        let of = |format, text: &str| {
+            let colours = text.parse::<gst_video::VideoColorimetry>().expect("colorimetry");
+            let info = VideoInfo::builder(format, 64, 64).colorimetry(&colours).build().expect("video info");
+            let Colorimetry { matrix, range } = colorimetry(&info);
+            (matrix, range)
+        };
+        assert_eq!(of(VideoFormat::Nv12, "bt601"), (Matrix::Bt601, Range::Limited));
+        assert_eq!(of(VideoFormat::I420, "bt709"), (Matrix::Bt709, Range::Limited));
+        assert_eq!(of(VideoFormat::Nv12, "1:4:0:0"), (Matrix::Bt601, Range::Full));
+        assert_eq!(of(VideoFormat::Bgrx, "sRGB"), (Matrix::Bt709, Range::Limited));
     }
 
     #[test]

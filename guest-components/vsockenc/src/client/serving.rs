@@ -323,6 +323,7 @@ fn wanted(setup: &Setup, agreed: &Capabilities, refused: Set<FrameWay>) -> Resul
     Ok(Configure {
         size,
         format: setup.format,
+        colorimetry: picture::colorimetry(info),
         profile: profile(setup, agreed)?,
         level: setup.wanted.level,
         low_latency: true,

@@ -85,6 +85,8 @@ fn set_caps(element: &VsockEnc, setup: &Setup, profile: Profile, level: Option<L
         .field("alignment", "au")
         .field("profile", profile_name(profile))
         .field_if_some("level", level.map(level_name))
+        // Else the base class would say that the stream has the colours of RGB frames.
+        .field_if_some("colorimetry", setup.input.info().is_rgb().then_some("bt709"))
         .build();
     let negotiated = element.set_output_state(caps, Some(&setup.input)).map(|state| element.negotiate(state));
     match negotiated {
