@@ -38,7 +38,7 @@ pub(crate) struct Load {
 /// What a load has to keep.
 enum Data {
     /// Planes that are sent as they lie in memory.
-    Planes(Mapped),
+    Planes(Box<Mapped>),
     /// Rows that were too far apart, packed.
     Packed(Vec<u8>),
     /// The memory in which the host finds the frame.

@@ -12,7 +12,7 @@ impl Carrier for Pixels {
         let mapped = Mapped::new(picture)?;
         let packed_length = picture.format.packed_length(picture.size);
         if let Some((planes, length)) = mapped.layout(packed_length) {
-            return Ok(Load { source: Source::Pixels { length }, planes, data: Data::Planes(mapped) });
+            return Ok(Load { source: Source::Pixels { length }, planes, data: Data::Planes(Box::new(mapped)) });
         }
         let mut bytes = vec![0; packed_length as usize];
         mapped.pack(picture, &mut bytes);
