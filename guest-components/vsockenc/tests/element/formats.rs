@@ -1,6 +1,5 @@
 //! Every format, size and layout arrives as it is.
 
-use gst::prelude::*;
 use gst_allocators::prelude::*;
 use gst_video::{VideoFormat, VideoInfo};
 
