@@ -216,12 +216,12 @@ impl<'a, 'b> Serving<'a, 'b> {
         let carrier = carrier::carrier(way, self.driver.gpu.as_ref());
         self.active = Some(Active { way, carrier, most: configured.max_in_flight.into() });
         self.waiting = None;
+        self.driver.mailbox.set_window(configured.max_in_flight);
+        self.driver.mailbox.set_away(false);
         self.driver.figure(|figures| {
             figures.way = Some(way);
             figures.encoder.clone_from(encoder);
         });
-        self.driver.mailbox.set_window(configured.max_in_flight);
-        self.driver.mailbox.set_away(false);
         self.driver.mailbox.emit(Event::Configured(Box::new((setup, configured))));
     }
 

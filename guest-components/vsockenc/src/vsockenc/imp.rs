@@ -285,11 +285,15 @@ impl VsockEnc {
 
     /// A frame without an access unit.
     fn drop_frame(&self, frame: VideoCodecFrame) -> Result<gst::FlowSuccess, gst::FlowError> {
+        self.ensure_caps();
+        self.obj().finish_frame(frame)
+    }
+
+    pub(super) fn ensure_caps(&self) {
         let setup = lock(&self.state).setup.clone();
         if let Some(setup) = setup {
             output::ensure_caps(&self.obj(), &setup);
         }
-        self.obj().finish_frame(frame)
     }
 
     /// Waits without the encoder's lock, which the output needs to deliver what is waited for.

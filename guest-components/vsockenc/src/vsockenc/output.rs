@@ -1,6 +1,7 @@
 //! What the task of the source pad does with what the host's thread hands over.
 
 use gst::prelude::*;
+use gst::subclass::prelude::*;
 use gst_video::prelude::*;
 use gst_video::{VideoCodecFrame, VideoCodecFrameFlags};
 use helix_frame_protocol::{Configured, Level, Profile};
@@ -24,7 +25,7 @@ pub(super) fn deliver(element: &VsockEnc, mailbox: &Mailbox, (event, flushes): (
         }
         Event::Dropped { number, reason } => {
             gst::warning!(CAT, obj = element, "frame {number} is dropped: {reason}");
-            finish(element, mailbox, (number, flushes), |_| {});
+            finish(element, mailbox, (number, flushes), |_| element.imp().ensure_caps());
         }
         Event::Drained => mailbox.drained(),
         Event::Away(text) => {
@@ -71,7 +72,8 @@ fn configured(element: &VsockEnc, mailbox: &Mailbox, setup: &Setup, configured: 
     }
 }
 
-/// Frames can be dropped before the host has ever answered, and even then the base class wants to know the caps.
+/// Frames can be dropped before the host has ever answered, and even then the base class wants to know the caps. Whoever
+/// calls this has a frame, which holds the lock, so that real caps are not replaced.
 pub(super) fn ensure_caps(element: &VsockEnc, setup: &Setup) {
     if element.output_state().is_none() {
         set_caps(element, setup, setup.wanted.profiles[0], setup.wanted.level);

@@ -1,6 +1,7 @@
 //! The elements in gst_check's harness, against a host that these tests play.
 
 mod auto;
+mod daemon;
 mod docs;
 mod faults;
 mod flow;
