@@ -58,8 +58,8 @@ impl Mapped {
         #[allow(unsafe_code)]
         // SAFETY: The frame is mapped as long as it lives, and its raw structure is only read.
         let raw = unsafe { &*self.frame.as_ptr() };
-        // A buffer without metadata about its planes is mapped as a whole, by the first map.
-        let map = if raw.map[plane].data.is_null() { &raw.map[0] } else { &raw.map[plane] };
+        // A buffer without metadata about its planes is mapped as a whole, by the first map; the others hold nothing then.
+        let map = if raw.meta.is_null() { &raw.map[0] } else { &raw.map[plane] };
         let offset = (raw.data[plane] as usize).checked_sub(map.data as usize);
         offset.and_then(|offset| map.size.checked_sub(offset)).unwrap_or(0)
     }

@@ -55,6 +55,18 @@ fn far_apart(info: &VideoInfo, stride: usize) -> (gst::Buffer, u64) {
 }
 
 #[test]
+fn buffers_without_metadata_lie_as_their_caps_say() {
+    let host = Host::start(Manners::default());
+    let mut encoder = Encoder::with(&host, &[]);
+    for format in FORMATS {
+        let info = info(format, 35, 21);
+        encoder.caps(&info);
+        let (with, sum) = frame(&info, 9);
+        passes(&mut encoder, gst::Buffer::from_mut_slice(bytes(&with)), sum, &format!("{format:?}"));
+    }
+}
+
+#[test]
 fn planes_in_memories_of_their_own() {
     let host = Host::start(Manners::default());
     let mut encoder = Encoder::with(&host, &[]);
