@@ -1,0 +1,353 @@
+//! One connection: bytes to messages and back, the order of messages, and all limits of time.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use helix_frame_protocol::limits::{HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_SIDE};
+use helix_frame_protocol::{
+    Capabilities, Decoder, Envelope, ErrorCode, Failure, FrameWay, Hello, Message, Outgoing, Role, Session, Set, Size,
+    Token, VERSION, Welcome,
+};
+
+use super::{Fault, FaultKind, Mailbox};
+use crate::address::Address;
+use crate::link::{ConnectError, Link, connect};
+
+/// What is left of an earlier connection on a virtio-serial port has come when nothing comes for so long.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// Why a connection is over.
+#[derive(Debug, Clone)]
+pub(super) enum Ending {
+    /// The pipeline stops, or has something to ask while there is no connection.
+    Stopped,
+    /// The host is gone; another attempt may help.
+    Gone(String),
+    /// Another attempt would end the same way.
+    Final(Fault),
+}
+
+impl Ending {
+    fn gone(text: impl ToString) -> Self {
+        Self::Gone(text.to_string())
+    }
+
+    pub(super) fn unsupported(text: impl ToString) -> Self {
+        Self::Final(Fault { kind: FaultKind::Unsupported, text: text.to_string() })
+    }
+
+    pub(super) fn text(failure: &Failure) -> String {
+        format!("the host says {}: {}", failure.code, failure.text)
+    }
+
+    /// What the host's error means for the connection.
+    pub(super) fn stated(failure: &Failure) -> Self {
+        let text = Self::text(failure);
+        let kind = match failure.code {
+            ErrorCode::Unauthorized => FaultKind::Token,
+            ErrorCode::Version | ErrorCode::Unsupported => FaultKind::Unsupported,
+            _ => return Self::Gone(text),
+        };
+        Self::Final(Fault { kind, text })
+    }
+}
+
+/// A message with its data.
+pub(super) type Arrived = (Envelope, Vec<u8>);
+
+/// A message whose data are still coming.
+struct Coming {
+    envelope: Envelope,
+    data: Vec<u8>,
+    filled: usize,
+}
+
+pub(super) struct Connection<'a> {
+    link: Link,
+    mailbox: &'a Mailbox,
+    /// The longest time for a message and for an answer.
+    limit: Duration,
+    session: Session,
+    decoder: Decoder,
+    coming: Option<Coming>,
+    arrived: VecDeque<Arrived>,
+    /// Why nothing more will be read. What arrived before still counts.
+    ended: Option<Ending>,
+    prefix: Vec<u8>,
+    /// When the message began of which the rest is missing.
+    message_since: Option<Instant>,
+    /// When the host last gave an answer, or was asked while it owed none.
+    progress: Instant,
+    heard: Instant,
+}
+
+impl<'a> Connection<'a> {
+    /// Connects and says hello. `given_up` is asked after every wake.
+    pub(super) fn open(
+        address: &Address,
+        token: Option<Token>,
+        limit: Duration,
+        ways: Set<FrameWay>,
+        mailbox: &'a Mailbox,
+        given_up: &dyn Fn() -> bool,
+    ) -> Result<(Self, Welcome), Ending> {
+        let end = Instant::now() + limit.min(HANDSHAKE_TIMEOUT);
+        let left = || end.saturating_duration_since(Instant::now());
+        let link = connect(address, left(), &mailbox.waker, given_up).map_err(|e| match e {
+            ConnectError::GivenUp => Ending::Stopped,
+            e => Ending::Gone(format!("connecting to {address}: {e}")),
+        })?;
+        let mut connection = Self::new(link, limit, mailbox);
+        connection.skip_leftovers(left())?;
+        connection.send(0, Message::Hello(hello(token, ways)), &[])?;
+        loop {
+            if given_up() {
+                return Err(Ending::Stopped);
+            }
+            match connection.next(left())? {
+                Some((Envelope { message: Message::Welcome(welcome), .. }, _)) => return Ok((connection, welcome)),
+                Some((Envelope { message: Message::Error(failure), .. }, _)) => return Err(Ending::stated(&failure)),
+                _ if left().is_zero() => return Err(Ending::gone(format!("{address} did not answer hello in time"))),
+                _ => {}
+            }
+        }
+    }
+
+    fn new(link: Link, limit: Duration, mailbox: &'a Mailbox) -> Self {
+        let now = Instant::now();
+        Self {
+            link,
+            mailbox,
+            limit,
+            session: Session::new(Role::Client),
+            decoder: Decoder::new(),
+            coming: None,
+            arrived: VecDeque::new(),
+            ended: None,
+            prefix: Vec::new(),
+            message_since: None,
+            progress: now,
+            heard: now,
+        }
+    }
+
+    /// The host cannot have said anything yet, so what comes is for an earlier reader of the same port.
+    fn skip_leftovers(&mut self, limit: Duration) -> Result<(), Ending> {
+        let begun = Instant::now();
+        while self.link.outlives_connections() && begun.elapsed() < limit {
+            let ready = self.link.wait(false, &self.mailbox.waker, QUIET).map_err(Ending::gone)?;
+            match self.link.read(&mut [0; 4096]).map_err(Ending::gone)? {
+                Some(0) => return Err(Ending::gone("nobody is at the other end of the port")),
+                None if !ready.readable => return Ok(()),
+                _ => {}
+            }
+            if self.mailbox.is_stopped() {
+                return Err(Ending::Stopped);
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the longest time for a message and for an answer.
+    pub(super) fn set_limit(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
+    pub(super) fn agreed(&self) -> Option<&Capabilities> {
+        self.session.agreed()
+    }
+
+    /// Sends a request; its id.
+    pub(super) fn send(&mut self, stream: u32, message: Message, data: &[&[u8]]) -> Result<u64, Ending> {
+        let request = self.session.next_request();
+        let owes = self.owes();
+        self.write(&Envelope { stream, request, message }, data)?;
+        if !owes {
+            self.progress = Instant::now();
+        }
+        Ok(request)
+    }
+
+    /// Whether the host has to answer something.
+    fn owes(&self) -> bool {
+        self.session.open_requests(Role::Client).next().is_some()
+    }
+
+    /// Writes a message. Reading goes on meanwhile, because the host may wait for that.
+    pub(super) fn write(&mut self, envelope: &Envelope, data: &[&[u8]]) -> Result<(), Ending> {
+        let mut prefix = std::mem::take(&mut self.prefix);
+        let mut outgoing = Outgoing::new(envelope, &mut prefix, data).map_err(Ending::unsupported)?;
+        self.session.sending(envelope).map_err(Ending::gone)?;
+        let begun = Instant::now();
+        while outgoing.left() > 0 {
+            match self.link.write(outgoing.slices()) {
+                Ok(Some(count)) => outgoing.advance(count),
+                Ok(None) => self.wait_for_space(begun, outgoing.left())?,
+                Err(e) => return Err(self.broken(Ending::Gone(format!("writing to the host: {e}")))),
+            }
+        }
+        self.prefix = prefix;
+        Ok(())
+    }
+
+    fn wait_for_space(&mut self, begun: Instant, left: usize) -> Result<(), Ending> {
+        let patience = self.limit.saturating_sub(begun.elapsed());
+        if patience.is_zero() {
+            return Err(self.broken(Ending::Gone(format!("the host left {left} bytes of a message unread"))));
+        }
+        let ready = self.link.wait(true, &self.mailbox.waker, patience).map_err(Ending::gone)?;
+        if self.mailbox.is_stopped() {
+            return Err(Ending::Stopped);
+        }
+        if ready.readable {
+            self.read();
+        }
+        match &self.ended {
+            Some(_) => Err(self.broken(Ending::gone("the host closed the connection"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The host may have said why before it closed the connection.
+    fn broken(&mut self, ending: Ending) -> Ending {
+        if self.ended.is_none() {
+            self.read();
+        }
+        self.ended.clone().unwrap_or(ending)
+    }
+
+    /// The next message that came already.
+    pub(super) fn take_arrived(&mut self) -> Option<Arrived> {
+        self.arrived.pop_front()
+    }
+
+    /// The next message that came, after waiting for it up to `limit`; nothing if none came, or after a wake.
+    pub(super) fn next(&mut self, limit: Duration) -> Result<Option<Arrived>, Ending> {
+        if let Some(arrived) = self.arrived.pop_front() {
+            return Ok(Some(arrived));
+        }
+        if let Some(ending) = self.ended.clone() {
+            return Err(ending);
+        }
+        let limit = self.deadline().map_or(limit, |left| left.min(limit));
+        let ready = self.link.wait(false, &self.mailbox.waker, limit).map_err(Ending::gone)?;
+        if ready.readable {
+            self.read();
+        }
+        if self.arrived.is_empty() && self.ended.is_none() && self.deadline().is_some_and(|left| left.is_zero()) {
+            let what =
+                if self.message_since.is_some() { "stopped in the middle of a message" } else { "gave no answer" };
+            return Err(Ending::Gone(format!("the host {what} for {} s", self.limit.as_secs_f64())));
+        }
+        Ok(self.arrived.pop_front())
+    }
+
+    /// What is left of the time that the host has; nothing if it owes nothing.
+    fn deadline(&self) -> Option<Duration> {
+        let answer = self.owes().then_some(self.progress);
+        let since = [answer, self.message_since].into_iter().flatten().min()?;
+        Some(self.limit.saturating_sub(since.elapsed()))
+    }
+
+    /// Sends a ping if nothing was heard for long; the time until then.
+    pub(super) fn keep_alive(&mut self) -> Result<Duration, Ending> {
+        let left = IDLE_TIMEOUT.saturating_sub(self.heard.elapsed());
+        if left.is_zero() && !self.owes() {
+            self.send(0, Message::Ping, &[])?;
+        }
+        Ok(if left.is_zero() { IDLE_TIMEOUT } else { left })
+    }
+
+    /// Reads all that is there.
+    fn read(&mut self) {
+        while self.ended.is_none() {
+            match self.read_some() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(ending) => self.ended = Some(ending),
+            }
+        }
+    }
+
+    /// Reads once; whether there may be more.
+    fn read_some(&mut self) -> Result<bool, Ending> {
+        let space = match &mut self.coming {
+            Some(coming) => &mut coming.data[coming.filled..],
+            None => self.decoder.space(),
+        };
+        let count = match self.link.read(space) {
+            Ok(None) => return Ok(false),
+            Ok(Some(0)) => return Err(Ending::gone("the host closed the connection")),
+            Ok(Some(count)) => count,
+            Err(e) => return Err(Ending::Gone(format!("reading from the host: {e}"))),
+        };
+        self.heard = Instant::now();
+        self.take(count)?;
+        let between = self.decoder.between_messages();
+        self.message_since = if between { None } else { self.message_since.or(Some(self.heard)) };
+        Ok(true)
+    }
+
+    fn take(&mut self, count: usize) -> Result<(), Ending> {
+        let Some(mut coming) = self.coming.take() else {
+            return match self.decoder.advance(count) {
+                Ok(Some(envelope)) => self.begin(envelope),
+                Ok(None) => Ok(()),
+                Err(e) => Err(self.refuse(&Envelope::fatal(0, ErrorCode::Protocol, &e.to_string()), e)),
+            };
+        };
+        self.decoder.data_advance(count);
+        coming.filled += count;
+        if coming.filled == coming.data.len() {
+            self.arrived.push_back((coming.envelope, coming.data));
+        } else {
+            self.coming = Some(coming);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, envelope: Envelope) -> Result<(), Ending> {
+        if let Err(e) = self.session.receiving(&envelope) {
+            return Err(self.refuse(&e.answer(), e));
+        }
+        if !matches!(envelope.message, Message::Ping) {
+            self.progress = self.heard;
+        }
+        match self.decoder.data_left() {
+            0 => self.arrived.push_back((envelope, Vec::new())),
+            length => self.coming = Some(Coming { envelope, data: vec![0; length], filled: 0 }),
+        }
+        Ok(())
+    }
+
+    fn refuse(&mut self, answer: &Envelope, error: impl ToString) -> Ending {
+        self.last_words(answer);
+        Ending::gone(error)
+    }
+
+    /// Says that this end is over, which a host at a virtio-serial port would not notice otherwise.
+    pub(super) fn goodbye(&mut self) {
+        self.last_words(&Envelope::fatal(0, ErrorCode::ShuttingDown, "the pipeline was stopped"));
+    }
+
+    /// Tells the host why the connection ends, if there is space for it: nobody waits for that.
+    fn last_words(&mut self, envelope: &Envelope) {
+        let mut prefix = Vec::new();
+        if let (Ok(outgoing), Ok(())) = (Outgoing::new(envelope, &mut prefix, &[]), self.session.sending(envelope)) {
+            let _ = self.link.write(outgoing.slices());
+        }
+    }
+}
+
+fn hello(token: Option<Token>, ways: Set<FrameWay>) -> Hello {
+    let side = MAX_SIDE;
+    let capabilities = Capabilities {
+        ways,
+        formats: Set::all(),
+        profiles: Set::all(),
+        max_size: Size { width: side, height: side },
+        max_streams: 1,
+    };
+    let name = concat!("vsockenc ", env!("CARGO_PKG_VERSION")).to_owned();
+    Hello { min_version: VERSION, max_version: VERSION, capabilities, name, token }
+}

@@ -1,0 +1,233 @@
+//! Where the pipeline's threads and the host's thread meet. Whoever waits here is woken by a flush and by the stop.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use helix_frame_protocol::limits::MAX_IN_FLIGHT;
+
+use super::{Event, Fault, Frame, Setup};
+use crate::link::Waker;
+
+/// Frames that wait here or at the host, at most. More would only add latency, fewer would let the host wait for frames.
+const WINDOW: usize = 4;
+const _: () = assert!(WINDOW <= MAX_IN_FLIGHT as usize);
+
+/// What the pipeline asks for, in its order.
+#[derive(Debug)]
+pub(super) enum Request {
+    Configure(Box<Setup>),
+    /// With the number of the flushes before it.
+    Frame(Frame, u64),
+    Drain,
+}
+
+/// Why a frame was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The pipeline is being flushed or stopped.
+    Flushing,
+    /// The host has been away for too long.
+    Away,
+    /// It is over; the element has said why.
+    Failed,
+    /// Pushing access units failed downstream.
+    Downstream(gst::FlowError),
+}
+
+#[derive(Debug, Default)]
+struct State {
+    inbox: VecDeque<Request>,
+    outbox: VecDeque<Event>,
+    /// Frames that were taken and are not finished.
+    pending: usize,
+    window: usize,
+    flushes: u64,
+    force_keyframe: bool,
+    flushing: bool,
+    stopped: bool,
+    failed: bool,
+    away: bool,
+    drained: bool,
+    downstream: Option<gst::FlowError>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    state: Mutex<State>,
+    changed: Condvar,
+    pub(super) waker: Waker,
+}
+
+impl Mailbox {
+    pub(super) fn new() -> io::Result<Self> {
+        let state = State { window: WINDOW, ..State::default() };
+        Ok(Self { state: Mutex::new(state), changed: Condvar::new(), waker: Waker::new()? })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = change(&mut self.lock());
+        self.changed.notify_all();
+        self.waker.wake();
+        result
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// For the pipeline.
+impl Mailbox {
+    /// Frames from here on are encoded like this.
+    pub(crate) fn configure(&self, setup: Setup) {
+        self.change(|state| state.inbox.push_back(Request::Configure(Box::new(setup))));
+    }
+
+    /// Takes a frame, after waiting for as many as necessary to be done.
+    pub(crate) fn submit(&self, mut frame: Frame) -> Result<(), Refused> {
+        let mut state = self.lock();
+        while state.may_go_on()? && !state.away && state.pending >= state.window {
+            state = self.wait(state);
+        }
+        if state.away {
+            return Err(Refused::Away);
+        }
+        frame.keyframe |= std::mem::take(&mut state.force_keyframe);
+        state.pending += 1;
+        let flushes = state.flushes;
+        state.inbox.push_back(Request::Frame(frame, flushes));
+        drop(state);
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// Waits until all frames are done, which the host's thread sees to, also when there is no host.
+    pub(crate) fn drain(&self) -> Result<(), Refused> {
+        self.change(|state| {
+            state.drained = false;
+            state.inbox.push_back(Request::Drain);
+        });
+        let mut state = self.lock();
+        while state.may_go_on()? && !state.drained {
+            state = self.wait(state);
+        }
+        Ok(())
+    }
+
+    /// The next event, with the number of flushes before it; nothing when the pipeline is being stopped.
+    pub(crate) fn next_event(&self) -> Option<(Event, u64)> {
+        let mut state = self.lock();
+        while !state.stopped && (state.flushing || state.outbox.is_empty()) {
+            state = self.wait(state);
+        }
+        let event = if state.stopped { None } else { state.outbox.pop_front() };
+        event.map(|event| (event, state.flushes))
+    }
+
+    /// A frame that was taken has been finished.
+    pub(crate) fn finished(&self) {
+        self.change(|state| state.pending = state.pending.saturating_sub(1));
+    }
+
+    pub(crate) fn drained(&self) {
+        self.change(|state| state.drained = true);
+    }
+
+    /// The first error of pushing is the answer to the next frame.
+    pub(crate) fn downstream_failed(&self, error: gst::FlowError) {
+        self.change(|state| state.downstream = state.downstream.or(Some(error)));
+    }
+
+    pub(crate) fn set_flushing(&self, flushing: bool) {
+        self.change(|state| state.flushing = flushing);
+    }
+
+    /// How often was flushed. What an earlier number belongs to is of no interest any more.
+    pub(crate) fn flushes(&self) -> u64 {
+        self.lock().flushes
+    }
+
+    /// Forgets all frames. The next one is a keyframe, because nobody has those that it could refer to.
+    pub(crate) fn flush(&self) {
+        self.change(|state| {
+            state.flushes += 1;
+            state.inbox.retain(|request| matches!(request, Request::Configure(_)));
+            state.outbox.retain(|event| matches!(event, Event::Configured(_) | Event::Failed(_)));
+            state.pending = 0;
+            state.force_keyframe = true;
+            state.downstream = None;
+        });
+    }
+
+    /// Ends every wait, for good.
+    pub(crate) fn stop(&self) {
+        self.change(|state| state.stopped = true);
+    }
+}
+
+/// For the host's thread.
+impl Mailbox {
+    pub(super) fn is_stopped(&self) -> bool {
+        self.lock().stopped
+    }
+
+    /// Whether somebody waits for something although there is no host.
+    pub(super) fn has_requests(&self) -> bool {
+        !self.lock().inbox.is_empty()
+    }
+
+    pub(super) fn take_requests(&self) -> VecDeque<Request> {
+        std::mem::take(&mut self.lock().inbox)
+    }
+
+    pub(super) fn emit(&self, event: Event) {
+        self.change(|state| state.outbox.push_back(event));
+    }
+
+    /// Says what became of a frame, unless it was flushed meanwhile.
+    pub(super) fn emit_of(&self, flushes: u64, event: Event) {
+        self.change(|state| {
+            if state.flushes == flushes {
+                state.outbox.push_back(event);
+            }
+        });
+    }
+
+    pub(super) fn fail(&self, fault: Fault) {
+        self.change(|state| {
+            state.failed = true;
+            state.outbox.push_back(Event::Failed(fault));
+        });
+    }
+
+    /// While the host is away, frames are refused.
+    pub(super) fn set_away(&self, away: bool) {
+        self.change(|state| state.away = away);
+    }
+
+    /// Bounds the frames under way by what the host takes.
+    pub(super) fn set_window(&self, most: u8) {
+        // One more can be prepared for a host that takes one at a time.
+        self.change(|state| state.window = usize::from(most).clamp(2, WINDOW));
+    }
+
+    pub(super) fn force_keyframe(&self) {
+        self.change(|state| state.force_keyframe = true);
+    }
+}
+
+impl State {
+    fn may_go_on(&self) -> Result<bool, Refused> {
+        match self.downstream {
+            _ if self.stopped || self.flushing => Err(Refused::Flushing),
+            _ if self.failed => Err(Refused::Failed),
+            Some(error) => Err(Refused::Downstream(error)),
+            None => Ok(true),
+        }
+    }
+}

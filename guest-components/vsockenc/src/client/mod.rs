@@ -1,0 +1,187 @@
+//! The client's end of the frame protocol.
+//!
+//! One thread reads, writes, connects and waits, by `poll`, so that it answers the host also while it writes, and so that
+//! nothing else ever waits for the host. The pipeline's threads meet it at a [`Mailbox`].
+
+mod connection;
+mod driver;
+mod mailbox;
+mod serving;
+
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use gst_video::VideoCodecState;
+use gst_video::video_codec_state::Readable;
+use helix_frame_protocol::{Configured, FrameWay, PixelFormat, Token};
+
+use crate::address::Address;
+use crate::picture::Wanted;
+use connection::{Connection, Ending};
+use driver::Driver;
+pub(crate) use mailbox::{Mailbox, Refused};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new(
+        "vsockenc-client",
+        gst::DebugColorFlags::empty(),
+        Some("The connection of vsockenc to the host"),
+    )
+});
+
+/// Where the token is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TokenSource {
+    pub(crate) text: Option<String>,
+    /// Read at every connection, so that a token can change. White space at its end is no part of it.
+    pub(crate) file: Option<PathBuf>,
+}
+
+impl TokenSource {
+    fn token(&self) -> Result<Option<Token>, String> {
+        let bytes = match (&self.text, &self.file) {
+            (Some(text), _) => text.clone().into_bytes(),
+            (None, Some(path)) => {
+                let bytes = std::fs::read(path).map_err(|e| format!("reading the token {}: {e}", path.display()))?;
+                bytes.trim_ascii_end().to_vec()
+            }
+            (None, None) => return Ok(None),
+        };
+        Token::new(bytes).map(Some).map_err(|e| e.to_string())
+    }
+}
+
+/// How to reach the host, and what to do when that fails.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    pub(crate) address: Address,
+    pub(crate) token: TokenSource,
+    /// The longest time without progress.
+    pub(crate) timeout: Duration,
+    /// Whether to connect again, for as long as it takes.
+    pub(crate) reconnect: bool,
+}
+
+/// How frames from here on are to be encoded.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) input: VideoCodecState<'static, Readable>,
+    pub(crate) format: PixelFormat,
+    pub(crate) dmabuf: bool,
+    pub(crate) wanted: Wanted,
+    pub(crate) bitrate_bps: u64,
+    /// In frames; 0 leaves it to the host.
+    pub(crate) keyframe_interval: u32,
+}
+
+/// A frame on its way to the host.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    /// What GStreamer calls it.
+    pub(crate) number: u32,
+    pub(crate) buffer: gst::Buffer,
+    pub(crate) pts: Option<gst::ClockTime>,
+    pub(crate) dts: Option<gst::ClockTime>,
+    pub(crate) duration: Option<gst::ClockTime>,
+    pub(crate) keyframe: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Access units from here on have these properties.
+    Configured(Box<(Setup, Configured)>),
+    /// The access unit of a frame.
+    Unit { number: u32, data: Vec<u8>, keyframe: bool, dts: Option<gst::ClockTime> },
+    /// A frame has no access unit, and why.
+    Dropped { number: u32, reason: String },
+    /// All frames before are done.
+    Drained,
+    /// The host is gone for now.
+    Away(String),
+    /// It is over.
+    Failed(Fault),
+}
+
+/// What kind of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FaultKind {
+    /// The host cannot be reached, or went away.
+    Host,
+    /// The token is wrong.
+    Token,
+    /// The host cannot do what is asked for.
+    Unsupported,
+}
+
+/// Why there will be no more access units.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    pub(crate) kind: FaultKind,
+    pub(crate) text: String,
+}
+
+/// Figures since the start, for the property `stats`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Figures {
+    pub(crate) frames: u64,
+    pub(crate) units: u64,
+    pub(crate) keyframes: u64,
+    pub(crate) bytes: u64,
+    pub(crate) dropped: u64,
+    pub(crate) connections: u64,
+    pub(crate) connected: bool,
+    pub(crate) answer_total: Duration,
+    pub(crate) answer_max: Duration,
+    pub(crate) way: Option<FrameWay>,
+    pub(crate) host: String,
+    pub(crate) encoder: String,
+}
+
+/// The thread that talks to the host.
+pub(crate) struct Client {
+    pub(crate) mailbox: Arc<Mailbox>,
+    figures: Arc<Mutex<Figures>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Client {
+    pub(crate) fn start(options: Options) -> std::io::Result<Self> {
+        let mailbox = Arc::new(Mailbox::new()?);
+        let figures = Arc::default();
+        let driver = Driver::new(options, Arc::clone(&mailbox), Arc::clone(&figures));
+        let thread = thread::Builder::new().name("vsockenc-host".into()).spawn(move || driver.run())?;
+        Ok(Self { mailbox, figures, thread: Some(thread) })
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.mailbox.stop();
+        if let Some(thread) = self.thread.take() {
+            // A panic in there was reported by Rust's handler.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Asks whether a host encoder answers; its name, or why not.
+pub(crate) fn probe(address: &Address, token: &TokenSource, limit: Duration) -> Result<String, String> {
+    let mailbox = Mailbox::new().map_err(|e| e.to_string())?;
+    let token = token.token()?;
+    let result = Connection::open(address, token, limit, crate::carrier::ways(None), &mailbox, &|| false);
+    match result {
+        Ok((mut connection, welcome)) => {
+            connection.goodbye();
+            Ok(welcome.name)
+        }
+        Err(Ending::Stopped) => Err("it was given up".to_owned()),
+        Err(Ending::Gone(text) | Ending::Final(Fault { text, .. })) => Err(text),
+    }
+}

@@ -1,0 +1,288 @@
+//! The bin. Frames pass a chain function of its own, which changes the encoder and gives the same frame to the next one.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+
+use super::choice::{Candidate, candidates};
+use super::encoder::Encoder;
+use super::properties::{PROPERTIES, Settings};
+use crate::vsockenc::sink_caps;
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("helixh264enc", gst::DebugColorFlags::empty(), Some("Bin with the best H.264 encoder"))
+});
+
+/// An encoder that refuses a frame says why in a message, which another of its threads may post a little later.
+const MESSAGE: Duration = Duration::from_millis(500);
+
+/// What surrounds the encoder, whichever it is.
+struct Frame {
+    /// Passes frames on as they are if the encoder takes them.
+    convert: gst::Element,
+    parse: gst::Element,
+    filter: gst::Element,
+    sink: gst::GhostPad,
+    source: gst::GhostPad,
+}
+
+#[derive(Default)]
+struct State {
+    current: Option<(Encoder, gst::Element)>,
+    /// What is tried next.
+    next: VecDeque<Candidate>,
+    reason: String,
+    /// Why the current encoder is of no more use.
+    failure: Option<String>,
+}
+
+pub(crate) struct HelixH264Enc {
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+    failed: Condvar,
+    frame: Frame,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for HelixH264Enc {
+    const NAME: &'static str = "GstHelixH264Enc";
+    type Type = super::HelixH264Enc;
+    type ParentType = gst::Bin;
+
+    fn with_class(class: &Self::Class) -> Self {
+        let template = |name| class.pad_template(name).expect("a template of this class");
+        let sink = gst::GhostPad::builder_from_template(&template("sink")).chain_function(|pad, parent, buffer| {
+            let refused = || Err(gst::FlowError::Error);
+            HelixH264Enc::catch_panic_pad_function(parent, refused, |bin| bin.chain(pad, buffer))
+        });
+        let source = gst::GhostPad::builder_from_template(&template("src"));
+        let make =
+            |factory| gst::ElementFactory::make(factory).build().expect("an element of GStreamer's base plugins");
+        let frame = Frame {
+            convert: make("videoconvert"),
+            parse: make("h264parse"),
+            filter: make("capsfilter"),
+            sink: sink.build(),
+            source: source.build(),
+        };
+        Self { settings: Mutex::default(), state: Mutex::default(), failed: Condvar::new(), frame }
+    }
+}
+
+impl ObjectImpl for HelixH264Enc {
+    fn constructed(&self) {
+        self.parent_constructed();
+        self.assemble().expect("elements that fit");
+    }
+
+    fn properties() -> &'static [glib::ParamSpec] {
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, spec: &glib::ParamSpec) {
+        // GObject has checked the type.
+        if let Err(e) = lock(&self.settings).set(spec.name(), value) {
+            gst::error!(CAT, imp = self, "{}: {e}", spec.name());
+        }
+        let current = lock(&self.state).current.clone();
+        if let Some((encoder, element)) = current.filter(|_| spec.name() == "bitrate") {
+            let settings = lock(&self.settings).clone();
+            encoder.set_rates(&element, &settings);
+        }
+    }
+
+    fn property(&self, _id: usize, spec: &glib::ParamSpec) -> glib::Value {
+        let setting = lock(&self.settings).get(spec.name());
+        setting.unwrap_or_else(|| {
+            let state = lock(&self.state);
+            let chosen = state.current.as_ref().map(|(encoder, _)| encoder.factory());
+            if spec.name() == "chosen" { chosen.to_value() } else { chosen.map(|_| state.reason.as_str()).to_value() }
+        })
+    }
+}
+
+impl GstObjectImpl for HelixH264Enc {}
+
+impl ElementImpl for HelixH264Enc {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Best H.264 encoder",
+                "Codec/Encoder/Video",
+                "Encodes H.264 by the best encoder of this machine, and by the next one when that fails",
+                "The Helix image project",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(|| {
+            let template = |name, direction, caps: gst::Caps| {
+                gst::PadTemplate::new(name, direction, gst::PadPresence::Always, &caps).expect("a valid template")
+            };
+            vec![
+                template("sink", gst::PadDirection::Sink, sink_caps()),
+                template("src", gst::PadDirection::Src, source_caps()),
+            ]
+        });
+        &TEMPLATES
+    }
+
+    fn change_state(&self, change: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
+        if change == gst::StateChange::NullToReady {
+            self.choose()
+                .inspect_err(|text| {
+                    gst::element_imp_error!(
+                        self,
+                        gst::CoreError::MissingPlugin,
+                        ("There is no H.264 encoder"),
+                        ["{text}"]
+                    );
+                })
+                .map_err(|_| gst::StateChangeError)?;
+        }
+        let result = self.parent_change_state(change);
+        if change == gst::StateChange::ReadyToNull {
+            self.remove_current();
+        }
+        result
+    }
+}
+
+impl BinImpl for HelixH264Enc {
+    /// The error of an encoder that can be replaced does not end the pipeline.
+    fn handle_message(&self, message: gst::Message) {
+        let gst::MessageView::Error(error) = message.view() else { return self.parent_handle_message(message) };
+        let mut state = lock(&self.state);
+        let current = state.current.as_ref().map(|(_, element)| element);
+        let own = current.is_some_and(|element| message.src() == Some(element.upcast_ref()));
+        if !own || state.next.is_empty() {
+            drop(state);
+            return self.parent_handle_message(message);
+        }
+        state.failure = Some(format!("{} ({})", error.error(), error.debug().unwrap_or_default()));
+        drop(state);
+        self.failed.notify_all();
+    }
+}
+
+fn source_caps() -> gst::Caps {
+    gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build()
+}
+
+impl HelixH264Enc {
+    fn assemble(&self) -> Result<(), glib::BoolError> {
+        let Frame { convert, parse, filter, sink, source } = &self.frame;
+        // Whoever joins later finds SPS and PPS before each keyframe, whichever encoder it is.
+        parse.set_property("config-interval", -1);
+        filter.set_property("caps", source_caps());
+        let bin = self.obj();
+        bin.add_many([convert, parse, filter])?;
+        parse.link(filter)?;
+        let pad = |element: &gst::Element, name| element.static_pad(name).ok_or(glib::bool_error!("no pad {name}"));
+        sink.set_target(Some(&pad(convert, "sink")?))?;
+        source.set_target(Some(&pad(filter, "src")?))?;
+        bin.add_pad(sink)?;
+        bin.add_pad(source)
+    }
+
+    /// Looks which encoders there are, and takes the first that starts.
+    fn choose(&self) -> Result<(), String> {
+        let settings = lock(&self.settings).clone();
+        let candidates = candidates(&settings);
+        *lock(&self.state) = State { next: candidates.into(), ..State::default() };
+        self.take_next("")
+    }
+
+    /// Takes the next encoder that can be used, or says why there is none.
+    fn take_next(&self, before: &str) -> Result<(), String> {
+        let mut why = before.to_owned();
+        loop {
+            let next = lock(&self.state).next.pop_front();
+            let Candidate { encoder, reason } = next.ok_or_else(|| format!("no encoder is left{why}"))?;
+            match self.insert(encoder) {
+                Ok(()) => {
+                    self.announce(encoder, format!("{reason}{why}"));
+                    return Ok(());
+                }
+                Err(e) => why.push_str(&format!("; {} cannot be used: {e}", encoder.factory())),
+            }
+        }
+    }
+
+    fn insert(&self, encoder: Encoder) -> Result<(), glib::BoolError> {
+        let settings = lock(&self.settings).clone();
+        let element = encoder.make(&settings)?;
+        let Frame { convert, parse, .. } = &self.frame;
+        let bin = self.obj();
+        bin.add(&element)?;
+        lock(&self.state).current = Some((encoder, element.clone()));
+        let linked =
+            gst::Element::link_many([convert, &element, parse]).and_then(|()| element.sync_state_with_parent());
+        linked.inspect_err(|_| self.remove_current())
+    }
+
+    fn remove_current(&self) {
+        let Some((_, element)) = lock(&self.state).current.take() else { return };
+        // Its threads must be gone before another element is linked in its place. That it is in the bin is known.
+        element.set_locked_state(true);
+        let _ = element.set_state(gst::State::Null);
+        let _ = self.obj().remove(&element);
+    }
+
+    fn announce(&self, encoder: Encoder, reason: String) {
+        let name = encoder.factory();
+        gst::info!(CAT, imp = self, "{name} is chosen: {reason}");
+        let structure = gst::Structure::builder("helixh264enc-chosen").field("encoder", name).field("reason", &reason);
+        let message = gst::message::Element::builder(structure.build()).src(&*self.obj()).build();
+        lock(&self.state).reason = reason;
+        // A bin without a bus has nobody to tell.
+        let _ = self.obj().post_message(message);
+        self.obj().notify("chosen");
+    }
+
+    fn chain(&self, pad: &gst::GhostPad, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
+        loop {
+            let failure = lock(&self.state).failure.take();
+            if let Some(failure) = failure {
+                self.replace(&failure);
+            }
+            let result = gst::ProxyPad::chain_default(pad, Some(&*self.obj()), buffer.clone());
+            // Without a message it is not the encoder that failed, but what comes behind it.
+            if result != Err(gst::FlowError::Error) || !self.has_failed() {
+                return result;
+            }
+        }
+    }
+
+    /// Waits for the message of an encoder that may have failed.
+    fn has_failed(&self) -> bool {
+        let state = lock(&self.state);
+        if state.next.is_empty() {
+            return false;
+        }
+        let waited = self.failed.wait_timeout_while(state, MESSAGE, |state| state.failure.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner).0.failure.is_some()
+    }
+
+    /// Takes the next encoder instead of one that failed. It runs in the thread that brings the frames, so that none can
+    /// come meanwhile, and a new encoder begins with a keyframe.
+    fn replace(&self, failure: &str) {
+        let failed = lock(&self.state).current.as_ref().map_or("", |(encoder, _)| encoder.factory());
+        let why = format!("; {failed} failed: {failure}");
+        gst::warning!(CAT, imp = self, "{}", &why[2..]);
+        self.remove_current();
+        if let Err(text) = self.take_next(&why) {
+            gst::element_imp_error!(self, gst::StreamError::Encode, ("No H.264 encoder is left"), ["{text}"]);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A stream of bytes to the host that never blocks, and a wait that can always be ended.
+//!
+//! Sockets and the character device of a virtio-serial port look the same from here: both are polled and not blocking.
+
+mod connect;
+
+use std::io::{self, IoSlice};
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+
+pub(crate) use connect::{ConnectError, connect};
+
+/// The most slices of one write, far below the kernel's limit of 1024.
+const MAX_SLICES: usize = 16;
+
+/// Ends a wait from another thread.
+#[derive(Debug)]
+pub(crate) struct Waker(OwnedFd);
+
+impl Waker {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Self(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+    }
+
+    /// Ends the wait that is going on, or the next one.
+    pub(crate) fn wake(&self) {
+        // It fails only when the counter is full, and then the wait ends anyway.
+        let _ = rustix::io::write(&self.0, &1_u64.to_ne_bytes());
+    }
+
+    fn clear(&self) {
+        let _ = rustix::io::read(&self.0, &mut [0; 8]);
+    }
+
+    /// Waits for a wake, for so long at most.
+    pub(crate) fn wait(&self, limit: Duration) -> io::Result<()> {
+        poll_all(&mut [PollFd::new(&self.0, PollFlags::IN)], limit)?;
+        self.clear();
+        Ok(())
+    }
+}
+
+/// What a wait ended with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ready {
+    pub(crate) readable: bool,
+    pub(crate) writable: bool,
+}
+
+/// An open stream of bytes.
+#[derive(Debug)]
+pub(crate) struct Link {
+    fd: OwnedFd,
+    socket: bool,
+}
+
+impl Link {
+    /// Waits until there is something to read, or, if `writing`, space to write, or a wake; for so long at most.
+    pub(crate) fn wait(&self, writing: bool, waker: &Waker, limit: Duration) -> io::Result<Ready> {
+        let wanted = if writing { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+        let mut fds = [PollFd::new(&self.fd, wanted), PollFd::new(&waker.0, PollFlags::IN)];
+        poll_all(&mut fds, limit)?;
+        let (events, woken) = (fds[0].revents(), !fds[1].revents().is_empty());
+        if woken {
+            waker.clear();
+        }
+        // A peer that hung up is noticed by reading: what it sent before is still there.
+        let over = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
+        Ok(Ready { readable: events.intersects(PollFlags::IN | over), writable: events.contains(PollFlags::OUT) })
+    }
+
+    /// Reads what is there; nothing if there is nothing now, 0 at the end.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<Option<usize>> {
+        unless_blocked(rustix::io::read(&self.fd, buffer))
+    }
+
+    /// Writes what there is space for; nothing if there is none now.
+    pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
+        let slices = &slices[..slices.len().min(MAX_SLICES)];
+        unless_blocked(if self.socket {
+            // Programs that load this plugin may not ignore SIGPIPE, which would end them.
+            sendmsg(&self.fd, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
+        } else {
+            rustix::io::writev(&self.fd, slices)
+        })
+    }
+
+    /// Whether bytes of an earlier connection can still come: a port of virtio-serial has no connections.
+    pub(crate) fn outlives_connections(&self) -> bool {
+        !self.socket
+    }
+}
+
+fn unless_blocked(result: Result<usize, Errno>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(count) => Ok(Some(count)),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(None),
+        Err(e) => Err(e.into()),
+    }
+}
+
+fn poll_all(fds: &mut [PollFd<'_>], limit: Duration) -> io::Result<()> {
+    let limit = Timespec { tv_sec: limit.as_secs() as i64, tv_nsec: limit.subsec_nanos().into() };
+    match poll(fds, Some(&limit)) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}

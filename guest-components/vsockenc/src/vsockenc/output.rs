@@ -1,0 +1,115 @@
+//! What the task of the source pad does with what the host's thread hands over.
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_video::prelude::*;
+use gst_video::{VideoCodecFrame, VideoCodecFrameFlags};
+use helix_frame_protocol::{Configured, Level, Profile};
+
+use super::VsockEnc;
+use super::imp::CAT;
+use crate::client::{Event, Fault, FaultKind, Mailbox, Setup};
+use crate::picture::{level_name, profile_name};
+
+pub(super) fn deliver(element: &VsockEnc, mailbox: &Mailbox, (event, flushes): (Event, u64)) {
+    match event {
+        Event::Configured(both) => configured(element, mailbox, &both.0, &both.1),
+        Event::Unit { number, data, keyframe, dts } => {
+            finish(element, mailbox, (number, flushes), |frame| {
+                frame.set_output_buffer(gst::Buffer::from_mut_slice(data));
+                frame.set_dts(dts);
+                if keyframe {
+                    frame.set_flags(VideoCodecFrameFlags::SYNC_POINT);
+                }
+            });
+        }
+        Event::Dropped { number, reason } => {
+            gst::warning!(CAT, obj = element, "frame {number} is dropped: {reason}");
+            finish(element, mailbox, (number, flushes), |_| element.imp().ensure_caps());
+        }
+        Event::Drained => mailbox.drained(),
+        Event::Away(text) => {
+            gst::element_warning!(element, gst::ResourceError::Read, ("The host encoder is away"), ["{text}"]);
+        }
+        Event::Failed(fault) => failed(element, &fault),
+    }
+}
+
+/// Gives a frame back to the base class, which pushes it if it has an access unit.
+///
+/// After a flush there may be another frame of that number.
+fn finish(
+    element: &VsockEnc,
+    mailbox: &Mailbox,
+    (number, flushes): (u32, u64),
+    change: impl FnOnce(&mut VideoCodecFrame<'_>),
+) {
+    if let Some(mut frame) = element.frame(number as i32) {
+        // The frame holds the lock under which flushes happen.
+        if mailbox.flushes() != flushes {
+            return;
+        }
+        change(&mut frame);
+        if let Err(error) = element.finish_frame(frame) {
+            gst::debug!(CAT, obj = element, "frame {number} cannot be pushed: {error}");
+            if error != gst::FlowError::Flushing {
+                mailbox.downstream_failed(error);
+            }
+        }
+    }
+    mailbox.finished();
+}
+
+fn configured(element: &VsockEnc, mailbox: &Mailbox, setup: &Setup, configured: &Configured) {
+    if !set_caps(element, setup, configured.profile, Some(configured.level)) {
+        mailbox.downstream_failed(gst::FlowError::NotNegotiated);
+    }
+    let fps = setup.input.info().fps();
+    if let (Ok(numerator), Ok(denominator)) = (u64::try_from(fps.numer()), u64::try_from(fps.denom())) {
+        // A frame is finished before the next one comes, or the pipeline waits; the host may hold some.
+        let frame = gst::ClockTime::SECOND.mul_div_ceil(denominator, numerator).unwrap_or_default();
+        element.set_latency(frame, frame * u64::from(configured.max_in_flight));
+    }
+}
+
+/// Frames can be dropped before the host has ever answered, and even then the base class wants to know the caps. Whoever
+/// calls this has a frame, which holds the lock, so that real caps are not replaced.
+pub(super) fn ensure_caps(element: &VsockEnc, setup: &Setup) {
+    if element.output_state().is_none() {
+        set_caps(element, setup, setup.wanted.profiles[0], setup.wanted.level);
+    }
+}
+
+/// Whether downstream takes the stream.
+fn set_caps(element: &VsockEnc, setup: &Setup, profile: Profile, level: Option<Level>) -> bool {
+    let caps = gst::Caps::builder("video/x-h264")
+        .field("stream-format", "byte-stream")
+        .field("alignment", "au")
+        .field("profile", profile_name(profile))
+        .field_if_some("level", level.map(level_name))
+        // Else the base class would say that the stream has the colours of RGB frames.
+        .field_if_some("colorimetry", setup.input.info().is_rgb().then_some("bt709"))
+        .build();
+    let negotiated = element.set_output_state(caps, Some(&setup.input)).map(|state| element.negotiate(state));
+    match negotiated {
+        Ok(Ok(())) => return true,
+        Ok(Err(error)) => gst::warning!(CAT, obj = element, "downstream does not take the stream: {error}"),
+        Err(error) => gst::warning!(CAT, obj = element, "downstream does not take the stream: {error}"),
+    }
+    false
+}
+
+fn failed(element: &VsockEnc, fault: &Fault) {
+    let text = &fault.text;
+    match fault.kind {
+        FaultKind::Host => {
+            gst::element_error!(element, gst::ResourceError::Failed, ("The host encoder is away"), ["{text}"]);
+        }
+        FaultKind::Token => {
+            gst::element_error!(element, gst::ResourceError::NotAuthorized, ("The host refuses the token"), ["{text}"]);
+        }
+        FaultKind::Unsupported => {
+            gst::element_error!(element, gst::StreamError::Encode, ("The host cannot encode this"), ["{text}"]);
+        }
+    }
+}

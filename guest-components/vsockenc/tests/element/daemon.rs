@@ -1,0 +1,63 @@
+//! The real host encoder: its stream is decoded by another library and compared with what went in.
+
+use std::process::{Child, Command};
+
+use gst::prelude::*;
+use gst_check::Harness;
+use gst_video::VideoFormat;
+
+use crate::support::*;
+
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.0.kill().and_then(|()| self.0.wait()).expect("a daemon that can be ended");
+    }
+}
+
+/// A picture that an encoder can do something with: a slope that moves.
+fn slope(index: u64) -> gst::Buffer {
+    let info = info(VideoFormat::I420, 320, 240);
+    let luma = (0..240_u64).flat_map(|y| (0..320_u64).map(move |x| (16 + (x + y + 2 * index) % 200) as u8));
+    let pixels: Vec<u8> = luma.chain(std::iter::repeat_n(128, info.size() - 320 * 240)).collect();
+    let mut buffer = gst::Buffer::from_mut_slice(pixels);
+    buffer.get_mut().expect("a buffer of its own").set_pts(gst::ClockTime::SECOND * index / 30);
+    buffer
+}
+
+#[test]
+#[ignore = "needs HELIX_HOST_ENCODER, the path of the daemon, and gstreamer1.0-libav"]
+fn every_frame_is_encoded_by_the_daemon_and_decodes_to_what_it_was() {
+    let program = std::env::var("HELIX_HOST_ENCODER").expect("the path of the daemon");
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("host.sock");
+    let _daemon = Daemon(Command::new(program).arg("--unix").arg(&socket).spawn().expect("the daemon"));
+    let transport = format!("unix:{}", socket.display());
+    let mut encoder = Encoder::new(&transport, &[("bitrate", "4000")]);
+    encoder.caps(&info(VideoFormat::I420, 320, 240));
+    let mut decoder = Harness::new_parse("h264parse ! avdec_h264");
+    until("the daemon", || !encoder.stat::<String>("encoder").is_empty());
+    for index in 0..60 {
+        encoder.harness.push(slope(index)).expect("a frame");
+        let unit = encoder.harness.pull().expect("an access unit");
+        assert_eq!(unit.pts(), Some(gst::ClockTime::SECOND * index / 30));
+        if index == 0 {
+            let caps = encoder.harness.sinkpad().and_then(|pad| pad.current_caps()).expect("caps");
+            decoder.set_src_caps(caps);
+        }
+        decoder.push(unit).expect("a unit that is taken");
+    }
+    decoder.push_event(gst::event::Eos::new());
+    for index in 0..60 {
+        let picture = decoder.pull().expect("a picture");
+        let psnr = psnr(&bytes(&slope(index))[..320 * 240], &bytes(&picture)[..320 * 240]);
+        assert!(psnr > 30.0, "frame {index}: {psnr:.1} dB");
+    }
+}
+
+fn psnr(a: &[u8], b: &[u8]) -> f64 {
+    let squares = a.iter().zip(b).map(|(a, b)| f64::from(i16::from(*a) - i16::from(*b)).powi(2));
+    let mean = squares.sum::<f64>() / a.len() as f64;
+    10.0 * (255.0 * 255.0 / mean.max(1e-9)).log10()
+}

@@ -1,0 +1,10 @@
+//! The elements in gst_check's harness, against a host that these tests play.
+
+mod auto;
+mod daemon;
+mod docs;
+mod faults;
+mod flow;
+mod formats;
+mod host;
+mod support;
