@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use helix_command::Cmd;
 
-use crate::support::{Deb, Project, Publication, Signature, Suite, Synthetic, warm};
+use crate::support::{Deb, Project, Publication, Signature, Suite, Synthetic, closure, warm};
 
 /// Packages that Ubuntu has in `universe`, by the beginning of their names.
 const UNIVERSE: [&str; 4] = ["docker", "containerd", "gstreamer1.0-plugins-bad", "vulkan-tools"];
@@ -132,4 +132,121 @@ fn the_recipe_of_the_release_that_ended_reads_an_archive_that_nobody_signs_anew(
     project.run(&["build-image", "ubuntu-25.10", "--until", "packages"]).ends_with(0);
     let lock = std::fs::read_to_string(project.path("root/recipes/ubuntu-25.10.lock")).expect("the lock");
     assert!(lock.contains("\"name\":\"linux-image-virtual\""));
+}
+
+/// What the desktop's recipe names, as packages without files, but for those that its build runs.
+fn desktop_packages(project: &Project) -> Vec<Deb> {
+    let dir = project.path("debs");
+    let essential = ["base-files", "base-passwd", "coreutils", "dash", "dpkg", "libc-bin", "mawk", "passwd", "sed"];
+    let mut debs = closure(&essential, &warm().files("arm64"));
+    debs = debs
+        .into_iter()
+        .map(|d| if essential.contains(&d.name()) { d.with("Essential", Some("yes")) } else { d })
+        .collect();
+    let present: Vec<String> = debs.iter().map(|d| d.name().to_owned()).collect();
+    let host = helix_rootfs::Arch::host().expect("a known architecture").debian_name();
+    if host != "arm64" {
+        let names: Vec<&str> = present.iter().map(String::as_str).collect();
+        let twins = closure(&names, &warm().files(host));
+        debs.extend(twins.into_iter().filter(|d| d.field("Architecture") == Some(host)));
+    }
+    let options = helix_recipe::Options { architecture: Some(helix_recipe::Architecture::Arm64), mirror: None };
+    let file = project.path("root/recipes/containers/helix-ubuntu.yaml");
+    let recipe = helix_recipe::load_container(&file, &options).expect("the desktop's recipe");
+    let wanted = recipe.layers.iter().flat_map(|layer| &layer.packages).chain(&recipe.packages);
+    for name in wanted.filter(|name| !present.contains(name) && !name.starts_with("chromium")) {
+        let package = Synthetic::new(name, "1").file(&format!("usr/share/made-up/{name}"), 0o644, "ubuntu");
+        // The group comes with udev there.
+        let postinst = "#!/bin/sh\nset -e\ngroupadd --system render\n";
+        let package = if name == "pipewire" { package.file("DEBIAN/postinst", 0o755, postinst) } else { package };
+        debs.push(package.build(&dir));
+    }
+    debs
+}
+
+/// Debian's chromium with its library, and a package that Ubuntu has too.
+fn debian_packages(project: &Project) -> Vec<Deb> {
+    let dir = project.path("debian-debs");
+    std::fs::create_dir_all(&dir).expect("a folder for packages");
+    let made_up = [
+        Synthetic::new("chromium", "156").field("Depends", "chromium-common, libjpeg62-turbo").file(
+            "usr/bin/chromium",
+            0o755,
+            "debian",
+        ),
+        Synthetic::new("chromium-common", "156"),
+        Synthetic::new("chromium-sandbox", "156"),
+        Synthetic::new("libjpeg62-turbo", "1"),
+        Synthetic::new("git", "99").file("usr/share/made-up/git", 0o644, "debian"),
+    ];
+    made_up.iter().map(|package| package.build(&dir)).collect()
+}
+
+/// Puts a file on the server in place of one of the recipe's artifacts.
+fn serve_artifact(project: &Project, text: &mut String, address: &str, digest: &str, bytes: &[u8]) {
+    let name = address.rsplit('/').next().expect("an address ends with a name").replace("${architecture}", "arm64");
+    std::fs::write(project.site().join(&name), bytes).expect("an artifact");
+    assert!(text.contains(address) && text.contains(digest), "the recipe has no {address} with {digest}");
+    let own = helix_docker_graph::Digest::of(bytes);
+    *text = text.replace(address, &format!("{}/{name}", project.server.url())).replace(digest, own.hex());
+}
+
+#[test]
+fn the_desktops_recipe_takes_chromium_alone_from_debian_and_its_editors_from_their_projects() {
+    let project = Project::with_real_recipes();
+    project.publish_tools();
+    let debs = desktop_packages(&project);
+    publish(&project, "ubuntu-ports", "resolute", &of_architecture(&debs, "arm64"), false);
+    publish(&project, "ubuntu", "resolute", &of_architecture(&debs, "amd64"), false);
+    let debian = debian_packages(&project);
+    for (archive, suite, debs) in [("debian", "trixie", debian), ("debian-security", "trixie-security", Vec::new())] {
+        let suite = Suite::new(suite, "main", debs);
+        Publication::at(&project.site().join(archive)).publish(&suite, Signature::By(&project.key));
+    }
+    let ghostty =
+        Synthetic::new("ghostty", "1.3").file("usr/bin/ghostty", 0o755, "ghostty").build(&project.path("debs"));
+    let mut zed = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(3);
+    header.set_mode(0o755);
+    zed.append_data(&mut header, "zed.app/bin/zed", &b"zed"[..]).expect("memory");
+    let file = project.path("root/recipes/containers/helix-ubuntu.yaml");
+    let mut text = std::fs::read_to_string(&file).expect("the recipe");
+    let ghostty_url = "https://github.com/mkasberg/ghostty-ubuntu/releases/download/1.3.1-0-ppa2/ghostty_1.3.1-0.ppa2_${architecture}_25.10.deb";
+    let ghostty_digest = "c6a4fd4fd786b4bdea42036650ef1724f535c4b636329f488f7ece36820d3d6b";
+    let bytes = std::fs::read(&ghostty.file).expect("a package");
+    serve_artifact(&project, &mut text, ghostty_url, ghostty_digest, &bytes);
+    let zed_url = "https://github.com/zed-industries/zed/releases/download/v1.17.2/zed-linux-aarch64.tar.gz";
+    let zed_digest = "4f75332ab8155a5a62b0cdc473473cf8938959cf3cd2b0145e2975969d7e8929";
+    serve_artifact(&project, &mut text, zed_url, zed_digest, &zed.into_inner().expect("memory"));
+    std::fs::write(&file, text).expect("the recipe");
+
+    let layout = project.path("layout");
+    project.run(&["build-container", "helix-ubuntu", "--output", layout.to_str().expect("a path")]).ends_with(0);
+    let platform = helix_docker_graph::Platform { architecture: "arm64".into() };
+    let image = helix_docker_graph::read_layout(&layout, None, &platform).expect("a layout").remove(0);
+    let mut contents = std::collections::BTreeMap::new();
+    for layer in &image.layers {
+        let stream = std::fs::File::open(&*layer.blob.file).expect("a layer");
+        for entry in tar::Archive::new(stream).entries().expect("a layer") {
+            let mut entry = entry.expect("a member");
+            let name = entry.path().expect("a name").display().to_string();
+            let mut text = Vec::new();
+            entry.read_to_end(&mut text).expect("a member");
+            contents.insert(name, text);
+        }
+    }
+    for (name, text) in [
+        ("usr/share/made-up/git", "ubuntu"),
+        ("usr/bin/chromium", "debian"),
+        ("usr/bin/ghostty", "ghostty"),
+        ("opt/zed/bin/zed", "zed"),
+    ] {
+        assert_eq!(contents.get(name).map(|t| String::from_utf8_lossy(t)).as_deref(), Some(text), "{name}");
+    }
+    for name in ["usr/local/bin/ghostty", "usr/local/bin/zed", "usr/local/bin/helix-desktop", "home/helix/"] {
+        assert!(contents.contains_key(name), "{name} is not in the image");
+    }
+    let preferences = String::from_utf8_lossy(&contents["etc/apt/preferences.d/debian.pref"]).into_owned();
+    assert!(preferences.contains("Package: *\nPin: release n=trixie\nPin-Priority: -1"), "{preferences}");
 }

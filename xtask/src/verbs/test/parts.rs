@@ -32,14 +32,30 @@ pub(crate) fn name(part: TestPart) -> String {
 
 /// The programs that a part needs, with their Debian packages.
 pub(crate) fn needs(part: TestPart) -> &'static [Need] {
+    // What the whole workspace is compiled with: OpenH264 is C++, and the guest's element links to GStreamer.
+    const COMPILE: [Need; 5] = [
+        ("g++", "g++"),
+        ("nasm", "nasm"),
+        ("pkg-config", "pkg-config"),
+        ("pkg-config --exists gstreamer-check-1.0", "libgstreamer1.0-dev"),
+        ("pkg-config --exists gstreamer-video-1.0 gstreamer-allocators-1.0", "libgstreamer-plugins-base1.0-dev"),
+    ];
     const UNIT: &[Need] = &[
+        COMPILE[0],
+        COMPILE[1],
+        COMPILE[2],
+        COMPILE[3],
+        COMPILE[4],
         ("fsck.fat", "dosfstools"),
         ("mcopy", "mtools"),
         ("qemu-img", "qemu-utils"),
-        // OpenH264 is compiled, and what it encodes is decoded by another program.
+        // What is encoded is decoded by another program, and by another element.
         ("ffmpeg", "ffmpeg"),
-        ("g++", "g++"),
-        ("nasm", "nasm"),
+        ("gst-inspect-1.0", "gstreamer1.0-tools"),
+        ("gst-inspect-1.0 --exists videotestsrc", "gstreamer1.0-plugins-base"),
+        ("gst-inspect-1.0 --exists openh264enc", "gstreamer1.0-plugins-bad"),
+        ("gst-inspect-1.0 --exists x264enc", "gstreamer1.0-plugins-ugly"),
+        ("gst-inspect-1.0 --exists avdec_h264", "gstreamer1.0-libav"),
     ];
     const SYSTEM: &[Need] = &[
         ("gpg", "gnupg"),
@@ -49,6 +65,7 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         ("ip", "iproute2"),
     ];
     match part {
+        TestPart::Lint => &COMPILE,
         TestPart::Unit => UNIT,
         TestPart::Fuzz => &[("g++", "g++")],
         TestPart::Docker => &[("unshare", "util-linux"), ("dpkg-deb", "dpkg")],
@@ -95,8 +112,7 @@ impl Runner {
         match part {
             TestPart::Lint => self.lint(),
             TestPart::Generated => self.generated(),
-            // Release like the program itself, so that what both need is compiled once.
-            TestPart::Unit => self.cargo(&["test", "--release", "--workspace"]),
+            TestPart::Unit => self.unit(),
             TestPart::Deny => self.deny(),
             TestPart::Fuzz => super::fuzz::run(&self.root, &self.cargo),
             TestPart::Image => self.image(),
@@ -126,6 +142,15 @@ impl Runner {
         let failures: Vec<String> =
             formatted.into_iter().chain([self.cargo(&clippy)]).filter_map(Result::err).collect();
         if failures.is_empty() { Ok(()) } else { Err(failures.join("\n")) }
+    }
+
+    /// Release like the program itself, so that what both need is compiled once.
+    fn unit(&self) -> Result<(), String> {
+        self.cargo(&["test", "--release", "--workspace"])?;
+        // The guest's element against the host's daemon, which was built for the tests above.
+        let mut test = self.command();
+        test.args(["test", "--release", "-p", "helix-vsockenc", "--test", "element", "--", "--ignored", "daemon::"]);
+        succeed(test.env("HELIX_HOST_ENCODER", self.root.join("target/release/helix-host-encoder")))
     }
 
     fn generated(&self) -> Result<(), String> {
