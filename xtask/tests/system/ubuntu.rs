@@ -137,7 +137,10 @@ fn the_recipe_of_the_release_that_ended_reads_an_archive_that_nobody_signs_anew(
 /// What the desktop's recipe names, as packages without files, but for those that its build runs.
 fn desktop_packages(project: &Project) -> Vec<Deb> {
     let dir = project.path("debs");
-    let essential = ["base-files", "base-passwd", "coreutils", "dash", "dpkg", "libc-bin", "mawk", "passwd", "sed"];
+    // What Debian calls essential, as far as scripts need it here, and passwd for users and groups.
+    let essential = "base-files base-passwd bash coreutils dash debianutils diffutils dpkg findutils grep gzip \
+                     init-system-helpers libc-bin mawk passwd perl-base sed tar util-linux";
+    let essential: Vec<&str> = essential.split_whitespace().collect();
     let mut debs = closure(&essential, &warm().files("arm64"));
     debs = debs
         .into_iter()
@@ -155,7 +158,7 @@ fn desktop_packages(project: &Project) -> Vec<Deb> {
     let recipe = helix_recipe::load_container(&file, &options).expect("the desktop's recipe");
     let wanted = recipe.layers.iter().flat_map(|layer| &layer.packages).chain(&recipe.packages);
     for name in wanted.filter(|name| !present.contains(name) && !name.starts_with("chromium")) {
-        let package = Synthetic::new(name, "1").file(&format!("usr/share/made-up/{name}"), 0o644, "ubuntu");
+        let package = Synthetic::new(name, "20:1").file(&format!("usr/share/made-up/{name}"), 0o644, "ubuntu");
         // The group comes with udev there.
         let postinst = "#!/bin/sh\nset -e\ngroupadd --system render\n";
         let package = if name == "pipewire" { package.file("DEBIAN/postinst", 0o755, postinst) } else { package };
@@ -177,7 +180,7 @@ fn debian_packages(project: &Project) -> Vec<Deb> {
         Synthetic::new("chromium-common", "156"),
         Synthetic::new("chromium-sandbox", "156"),
         Synthetic::new("libjpeg62-turbo", "1"),
-        Synthetic::new("git", "99").file("usr/share/made-up/git", 0o644, "debian"),
+        Synthetic::new("git", "99:1").file("usr/share/made-up/git", 0o644, "debian"),
     ];
     made_up.iter().map(|package| package.build(&dir)).collect()
 }
