@@ -74,6 +74,8 @@ pub(super) struct Connection<'a> {
     /// Why nothing more will be read. What arrived before still counts.
     ended: Option<Ending>,
     prefix: Vec<u8>,
+    /// Somebody asked for something while a message was written, which nobody has looked at yet.
+    woken: bool,
     /// When the message began of which the rest is missing.
     message_since: Option<Instant>,
     /// When the host last gave an answer, or was asked while it owed none.
@@ -125,6 +127,7 @@ impl<'a> Connection<'a> {
             arrived: VecDeque::new(),
             ended: None,
             prefix: Vec::new(),
+            woken: false,
             message_since: None,
             progress: now,
             heard: now,
@@ -196,6 +199,7 @@ impl<'a> Connection<'a> {
             return Err(self.broken(Ending::Gone(format!("the host left {left} bytes of a message unread"))));
         }
         let ready = self.link.wait(true, &self.mailbox.waker, patience).map_err(Ending::gone)?;
+        self.woken |= ready.woken;
         if self.mailbox.is_stopped() {
             return Err(Ending::Stopped);
         }
@@ -229,6 +233,9 @@ impl<'a> Connection<'a> {
         if let Some(ending) = self.ended.clone() {
             return Err(ending);
         }
+        // A wake while a message was written counts here: else what was asked for would wait for the host, which may itself
+        // wait for that.
+        let limit = if std::mem::take(&mut self.woken) { Duration::ZERO } else { limit };
         let limit = self.deadline().map_or(limit, |left| left.min(limit));
         let ready = self.link.wait(false, &self.mailbox.waker, limit).map_err(Ending::gone)?;
         if ready.readable {

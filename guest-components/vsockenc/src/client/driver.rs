@@ -82,7 +82,7 @@ impl Driver {
         while let Some(request) = self.queue.pop_front() {
             match request {
                 Request::Configure(setup) => self.setup = Some(*setup),
-                Request::Drain => self.mailbox.emit(Event::Drained),
+                Request::Drain(number) => self.mailbox.emit(Event::Drained(number)),
                 frame @ Request::Frame(..) => return self.queue.push_front(frame),
             }
         }

@@ -19,7 +19,8 @@ pub(super) enum Request {
     Configure(Box<Setup>),
     /// With the number of the flushes before it.
     Frame(Frame, u64),
-    Drain,
+    /// With its number, by which its answer is known.
+    Drain(u64),
 }
 
 /// Why a frame was not taken.
@@ -48,7 +49,9 @@ struct State {
     stopped: bool,
     failed: bool,
     away: bool,
-    drained: bool,
+    /// How often was drained, and the last that is done.
+    drains: u64,
+    drained: u64,
     downstream: Option<gst::FlowError>,
 }
 
@@ -108,12 +111,13 @@ impl Mailbox {
 
     /// Waits until all frames are done, which the host's thread sees to, also when there is no host.
     pub(crate) fn drain(&self) -> Result<(), Refused> {
-        self.change(|state| {
-            state.drained = false;
-            state.inbox.push_back(Request::Drain);
+        let number = self.change(|state| {
+            state.drains += 1;
+            state.inbox.push_back(Request::Drain(state.drains));
+            state.drains
         });
         let mut state = self.lock();
-        while state.may_go_on()? && !state.drained {
+        while state.may_go_on()? && state.drained < number {
             state = self.wait(state);
         }
         Ok(())
@@ -134,8 +138,9 @@ impl Mailbox {
         self.change(|state| state.pending = state.pending.saturating_sub(1));
     }
 
-    pub(crate) fn drained(&self) {
-        self.change(|state| state.drained = true);
+    /// The answer to a wait that a flush has ended may come during the next one.
+    pub(crate) fn drained(&self, number: u64) {
+        self.change(|state| state.drained = state.drained.max(number));
     }
 
     /// The first error of pushing is the answer to the next frame.
@@ -229,5 +234,35 @@ impl State {
             Some(error) => Err(Refused::Downstream(error)),
             None => Ok(true),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_a_drain_that_was_flushed_does_not_end_the_next_one() {
+        let mailbox = Mailbox::new().expect("an eventfd");
+        std::thread::scope(|scope| {
+            let asked = || loop {
+                if let Some(Request::Drain(number)) = mailbox.take_requests().pop_back() {
+                    return number;
+                }
+                std::thread::yield_now();
+            };
+            let flushed = scope.spawn(|| mailbox.drain());
+            let first = asked();
+            mailbox.set_flushing(true);
+            assert_eq!(flushed.join().expect("no panic"), Err(Refused::Flushing));
+            mailbox.set_flushing(false);
+            let next = scope.spawn(|| mailbox.drain());
+            let second = asked();
+            mailbox.drained(first);
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            assert!(!next.is_finished(), "its frames are not done");
+            mailbox.drained(second);
+            assert_eq!(next.join().expect("no panic"), Ok(()));
+        });
     }
 }

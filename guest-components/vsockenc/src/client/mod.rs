@@ -98,7 +98,7 @@ pub(crate) enum Event {
     /// A frame has no access unit, and why.
     Dropped { number: u32, reason: String },
     /// All frames before are done.
-    Drained,
+    Drained(u64),
     /// The host is gone for now.
     Away(String),
     /// It is over.

@@ -32,7 +32,7 @@ struct Sent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waiting {
     Configured,
-    Drained,
+    Drained(u64),
 }
 
 /// What was agreed with the host about the frames.
@@ -109,7 +109,7 @@ impl<'a, 'b> Serving<'a, 'b> {
                     self.driver.setup = Some(*setup);
                     self.configure()?;
                 }
-                Some(Request::Drain) => self.drain()?,
+                Some(Request::Drain(number)) => self.drain(number)?,
                 Some(Request::Frame(frame, flushes)) if !full => self.send_frame(frame, flushes)?,
                 Some(frame) => {
                     self.driver.queue.push_front(frame);
@@ -128,13 +128,13 @@ impl<'a, 'b> Serving<'a, 'b> {
         Ok(())
     }
 
-    fn drain(&mut self) -> Result<(), Ending> {
+    fn drain(&mut self, number: u64) -> Result<(), Ending> {
         if self.active.is_none() {
-            self.driver.mailbox.emit(Event::Drained);
+            self.driver.mailbox.emit(Event::Drained(number));
             return Ok(());
         }
         // Also when it cannot be sent, somebody waits for the answer: it is asked again in the next connection.
-        self.waiting = Some(Waiting::Drained);
+        self.waiting = Some(Waiting::Drained(number));
         self.connection.send(STREAM, Message::EndOfStream, &[]).map(drop)
     }
 
@@ -269,8 +269,9 @@ impl<'a, 'b> Serving<'a, 'b> {
     }
 
     fn drained(&mut self) {
-        self.waiting = None;
-        self.driver.mailbox.emit(Event::Drained);
+        if let Some(Waiting::Drained(number)) = self.waiting.take() {
+            self.driver.mailbox.emit(Event::Drained(number));
+        }
     }
 
     fn failure(&mut self, request: u64, failure: &Failure) -> Result<(), Ending> {
@@ -281,7 +282,7 @@ impl<'a, 'b> Serving<'a, 'b> {
             return match self.waiting {
                 Some(Waiting::Configured) => Err(Ending::stated(failure)),
                 // The frames are answered all the same.
-                Some(Waiting::Drained) => {
+                Some(Waiting::Drained(_)) => {
                     self.drained();
                     Ok(())
                 }
@@ -301,8 +302,8 @@ impl<'a, 'b> Serving<'a, 'b> {
         for (_, sent) in std::mem::take(&mut self.sent) {
             self.drop_frame(sent.number, sent.flushes, sent.keyframe, "the connection ended".to_owned());
         }
-        if self.waiting == Some(Waiting::Drained) {
-            self.driver.queue.push_front(Request::Drain);
+        if let Some(Waiting::Drained(number)) = self.waiting {
+            self.driver.queue.push_front(Request::Drain(number));
         }
     }
 }

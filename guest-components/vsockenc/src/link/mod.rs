@@ -49,6 +49,8 @@ impl Waker {
 pub(crate) struct Ready {
     pub(crate) readable: bool,
     pub(crate) writable: bool,
+    /// Whoever asked for it did so once: a wait that was not for that has to pass it on.
+    pub(crate) woken: bool,
 }
 
 /// An open stream of bytes.
@@ -70,7 +72,8 @@ impl Link {
         }
         // A peer that hung up is noticed by reading: what it sent before is still there.
         let over = PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL;
-        Ok(Ready { readable: events.intersects(PollFlags::IN | over), writable: events.contains(PollFlags::OUT) })
+        let (readable, writable) = (events.intersects(PollFlags::IN | over), events.contains(PollFlags::OUT));
+        Ok(Ready { readable, writable, woken })
     }
 
     /// Reads what is there; nothing if there is nothing now, 0 at the end.

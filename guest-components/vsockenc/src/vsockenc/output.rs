@@ -27,7 +27,7 @@ pub(super) fn deliver(element: &VsockEnc, mailbox: &Mailbox, (event, flushes): (
             gst::warning!(CAT, obj = element, "frame {number} is dropped: {reason}");
             finish(element, mailbox, (number, flushes), |_| element.imp().ensure_caps());
         }
-        Event::Drained => mailbox.drained(),
+        Event::Drained(number) => mailbox.drained(number),
         Event::Away(text) => {
             gst::element_warning!(element, gst::ResourceError::Read, ("The host encoder is away"), ["{text}"]);
         }

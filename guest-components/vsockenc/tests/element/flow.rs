@@ -1,5 +1,7 @@
 //! What comes out, and what is asked of the host.
 
+use std::time::Duration;
+
 use gst::prelude::*;
 use gst_video::{DownstreamForceKeyUnitEvent, UpstreamForceKeyUnitEvent, VideoFormat};
 
@@ -93,6 +95,26 @@ fn a_new_format_takes_effect_between_two_frames() {
     assert!(is_keyframe(&units[2]), "the first of the new format");
     let caps = encoder.harness.sinkpad().and_then(|pad| pad.current_caps()).expect("caps");
     assert_eq!(caps.structure(0).expect("a structure").get::<i32>("width"), Ok(320));
+    assert_eq!(host.connections(), 1);
+}
+
+#[test]
+fn frames_that_come_while_one_is_written_are_sent() {
+    let host = Host::start(Manners { hold: 3, slow: Duration::from_millis(5), ..Manners::default() });
+    let mut encoder = Encoder::new(&host.transport(), &[]);
+    // More than a socket takes at once.
+    let large = info(VideoFormat::Nv12, 1280, 720);
+    encoder.caps(&large);
+    for round in 0..3 {
+        let (frames, sums): (Vec<_>, Vec<_>) = (3 * round..3 * round + 3).map(|index| frame(&large, index)).unzip();
+        for buffer in frames {
+            encoder.harness.push(buffer).expect("a frame");
+            // Into the time in which the one before is written, and not so close that both are sent at once.
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let units: Vec<_> = (0..3).map(|_| encoder.harness.pull().expect("an access unit")).collect();
+        assert_eq!(units.iter().map(|unit| sum_of(&bytes(unit))).collect::<Vec<_>>(), sums);
+    }
     assert_eq!(host.connections(), 1);
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Manners {
     pub(crate) cut_after: Vec<usize>,
     /// Neither reads nor answers after so many bytes, but leaves the connection open.
     pub(crate) freeze_after: Option<usize>,
+    /// Waits so long before it reads anything.
+    pub(crate) slow: Duration,
     /// Does not say welcome.
     pub(crate) mute: bool,
     /// Answers so many frames by errors before it encodes.
@@ -166,12 +168,14 @@ struct Source {
     stream: UnixStream,
     left: Option<usize>,
     freeze: bool,
+    slow: Duration,
     frozen: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
 }
 
 impl std::io::Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        thread::sleep(self.slow);
         let Some(left) = self.left else { return self.stream.read(buffer) };
         if left == 0 && self.freeze {
             self.frozen.store(true, Ordering::SeqCst);
@@ -216,7 +220,7 @@ impl Peer {
         let sink = stream.try_clone().expect("a second handle");
         let left = manners.cut_after.get(index).copied().or(manners.freeze_after);
         let freeze = manners.freeze_after.is_some();
-        let source = Source { stream, left, freeze, frozen, stop: stop.clone() };
+        let source = Source { stream, left, freeze, slow: manners.slow, frozen, stop: stop.clone() };
         Self {
             sink,
             receiver: Receiver::new(source, LIMIT),
