@@ -308,11 +308,11 @@ fn ask_twins(
     packages: &[Package],
 ) -> Result<Vec<Package>, Error> {
     let present: BTreeSet<&str> = packages.iter().map(|p| p.name.as_str()).collect();
-    let programs = helix_rootfs::emulation::TWIN_PACKAGES.iter().filter(|name| present.contains(*name));
-    // Perl's twin cannot load modules that are compiled for the image's architecture.
-    let is_module = |p: &&Package| p.name.starts_with("lib") && p.name.ends_with("-perl") && p.architecture != "all";
-    let modules = packages.iter().filter(is_module).map(|p| &p.name);
-    let wanted: Vec<String> = programs.map(|name| (*name).to_owned()).chain(modules.cloned()).collect();
+    let wanted: Vec<String> = helix_rootfs::emulation::TWIN_PACKAGES
+        .iter()
+        .filter(|name| present.contains(*name))
+        .map(|name| (*name).to_owned())
+        .collect();
     let apt = Apt::new(&dir.join("twins"), host, archives, question.run).doing("setting up apt")?;
     apt.update().doing("reading the archives' indexes for twins")?;
     let twins = apt.solve(&wanted).doing("resolving twins")?;

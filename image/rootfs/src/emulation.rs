@@ -16,8 +16,9 @@ use crate::mounts::Mounts;
 
 static DISPATCHER: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/dispatch"));
 
-/// Packages whose programs are worth a twin, because maintainer scripts call them.
-pub const TWIN_PACKAGES: [&str; 25] = [
+/// Packages whose programs are worth a twin, because maintainer scripts call them; and a module, compiled like a program,
+/// that perl's twin needs where scripts of dictionaries ask for it.
+pub const TWIN_PACKAGES: [&str; 26] = [
     "bash",
     "coreutils",
     "cpio",
@@ -30,6 +31,7 @@ pub const TWIN_PACKAGES: [&str; 25] = [
     "grep",
     "gzip",
     "kmod",
+    "libtext-iconv-perl",
     "mawk",
     "openssl",
     "passwd",
