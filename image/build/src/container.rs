@@ -33,8 +33,8 @@ pub struct ContainerJob {
     pub conduct: Conduct,
     /// The container recipe's file.
     pub file: PathBuf,
-    /// The image's architecture; the recipe's where it is not given.
-    pub architecture: Option<Architecture>,
+    /// The image's architecture.
+    pub architecture: Architecture,
     /// The folder that the image is written into.
     pub output: PathBuf,
 }
@@ -58,9 +58,7 @@ pub struct ContainerOutput {
 /// # Errors
 /// Those of the steps. The folder is untouched then.
 pub fn build(job: &ContainerJob, store: &Store, progress: &dyn Progress) -> Result<ContainerOutput, Error> {
-    let options = Options { architecture: job.architecture, mirror: None };
-    let architecture = helix_recipe::load_container(&job.file, &options)?.architecture;
-    let shop = Workshop::open(&job.conduct, architecture, store, progress)?;
+    let shop = Workshop::open(&job.conduct, job.architecture, store, progress)?;
     let build = Build::resolved(&shop, &job.file)?;
     let Built { image, components } = build.image(&shop, Vec::new())?;
     let _lock = store.lock_output(&job.output)?;
@@ -79,7 +77,7 @@ pub fn build(job: &ContainerJob, store: &Store, progress: &dyn Progress) -> Resu
     folder.publish()?;
     Ok(ContainerOutput {
         id: image.id.to_string(),
-        architecture: architecture.to_string(),
+        architecture: job.architecture.to_string(),
         packages: components.len(),
         layers: image.layers.iter().map(|layer| layer.blob.length).collect(),
     })

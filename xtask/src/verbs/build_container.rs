@@ -31,7 +31,7 @@ pub(crate) fn run(args: &BuildContainerArgs, json: bool) -> Result<(), Failure> 
     // Before the first thread: see the documentation of `enter`.
     helix_rootfs::namespace::enter().map_err(helix_build::Error::from)?;
     let store = Store::open(&conduct.workspace.cache)?;
-    let job = ContainerJob { conduct, file, architecture: Some(recipe.architecture), output };
+    let job = ContainerJob { conduct, file, architecture: recipe.architecture, output };
     let made = build(&job, &store, &Ui::new())?;
     report(&job, &made, started, json);
     Ok(())

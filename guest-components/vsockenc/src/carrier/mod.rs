@@ -42,7 +42,7 @@ enum Data {
     /// Rows that were too far apart, packed.
     Packed(Vec<u8>),
     /// The memory in which the host finds the frame.
-    #[allow(dead_code, reason = "it is kept for its drop, after the host's answer")]
+    #[expect(dead_code, reason = "it is kept for its drop, after the host's answer")]
     Held(Box<dyn Send>),
 }
 
