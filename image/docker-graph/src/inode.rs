@@ -1,15 +1,18 @@
 //! Files of layers, made once in a staging folder. Trees are made of links to them.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Timespec, Timestamps, Uid};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
+use xattr::FileExt as _;
 
-use crate::tar_stream::{Kind, Meta, Time};
+use crate::tar_stream::{Kind, Meta, PAGE, Time};
 
 /// What an inode is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,29 +52,31 @@ pub(crate) enum Place {
 #[derive(Debug)]
 pub(crate) struct Staging {
     path: PathBuf,
-    handle: std::fs::File,
+    handle: File,
 }
 
 impl Staging {
     pub(crate) fn open(path: &Path) -> std::io::Result<Self> {
-        Ok(Self { path: path.to_owned(), handle: std::fs::File::open(path)? })
+        Ok(Self { path: path.to_owned(), handle: File::open(path)? })
     }
+}
 
-    pub(crate) fn file(&self, number: u32) -> PathBuf {
-        self.path.join(number.to_string())
+impl Place {
+    pub(crate) fn path(&self) -> PathBuf {
+        match self {
+            Self::Staged { folder, number } => folder.path.join(number.to_string()),
+            Self::At(path) => path.clone(),
+        }
     }
 }
 
 impl Inode {
     pub(crate) fn path(&self) -> PathBuf {
-        match &self.place {
-            Place::Staged { folder, number } => folder.file(*number),
-            Place::At(path) => path.clone(),
-        }
+        self.place.path()
     }
 
     /// Gives the file another name. The handle of its folder saves the system from looking up the same path for each.
-    pub(crate) fn link(&self, folder: &std::fs::File, name: &OsStr) -> std::io::Result<()> {
+    pub(crate) fn link(&self, folder: &File, name: &OsStr) -> std::io::Result<()> {
         let linked = match &self.place {
             Place::Staged { folder: from, number } => {
                 rustix::fs::linkat(&from.handle, number.to_string(), folder, name, AtFlags::empty())
@@ -90,6 +95,17 @@ impl LeftOut {
     pub(crate) fn note(&mut self, what: &str, name: &[u8]) {
         self.0.push(format!("{what} of {}", crate::tar_stream::shown(name)));
     }
+
+    /// Notes an attribute that was refused: the engine, too, goes on without it.
+    fn unless_set(&mut self, result: std::io::Result<()>, key: &[u8], name: &[u8]) -> std::io::Result<()> {
+        match result {
+            Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => {
+                self.note(&format!("attribute {}", crate::tar_stream::shown(key)), name);
+                Ok(())
+            }
+            other => other,
+        }
+    }
 }
 
 /// Makes a device or FIFO; `false` where this process may not.
@@ -107,19 +123,32 @@ pub(crate) fn make_node(path: &Path, kind: Kind) -> std::io::Result<bool> {
     }
 }
 
+/// Gives an open file or folder its owner, attributes, mode and time.
+pub(crate) fn set_meta_of(file: &File, meta: &Meta, name: &[u8], left_out: &mut LeftOut) -> std::io::Result<()> {
+    let stat = rustix::fs::fstat(file)?;
+    // Each change costs as much as making the file.
+    let owned = (stat.st_uid, stat.st_gid) == (meta.uid, meta.gid);
+    if !owned {
+        let owner = (Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)));
+        rustix::fs::fchown(file, owner.0, owner.1).map_err(|e| refused(e, meta))?;
+    }
+    for (key, value) in &meta.xattrs {
+        left_out.unless_set(file.set_xattr(OsStr::from_bytes(key), value), key, name)?;
+    }
+    // After the owner: a change of owner takes setuid away.
+    if !owned || stat.st_mode & 0o7777 != meta.mode {
+        rustix::fs::fchmod(file, Mode::from_raw_mode(meta.mode))?;
+    }
+    Ok(rustix::fs::futimens(file, &times(meta.mtime))?)
+}
+
 /// Gives `path` its owner, attributes, mode and time. A symbolic link is not followed; it has no mode.
 pub(crate) fn set_meta(path: &Path, meta: &Meta, name: &[u8], left_out: &mut LeftOut) -> std::io::Result<()> {
     let link = path.symlink_metadata()?.is_symlink();
-    set_owner(path, meta)?;
+    let owner = (Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)));
+    rustix::fs::chownat(CWD, path, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| refused(e, meta))?;
     for (key, value) in &meta.xattrs {
-        match xattr::set(path, OsStr::from_bytes(key), value) {
-            Ok(()) => {}
-            // The engine, too, goes on without them.
-            Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => {
-                left_out.note(&format!("attribute {}", crate::tar_stream::shown(key)), name);
-            }
-            Err(e) => return Err(e),
-        }
+        left_out.unless_set(xattr::set(path, OsStr::from_bytes(key), value), key, name)?;
     }
     if !link {
         // After the owner: a change of owner takes setuid away.
@@ -129,12 +158,10 @@ pub(crate) fn set_meta(path: &Path, meta: &Meta, name: &[u8], left_out: &mut Lef
     Ok(())
 }
 
-fn set_owner(path: &Path, meta: &Meta) -> std::io::Result<()> {
-    let owner = (Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)));
-    rustix::fs::chownat(CWD, path, owner.0, owner.1, AtFlags::SYMLINK_NOFOLLOW).map_err(|e| {
-        let why = if e == rustix::io::Errno::INVAL { ": the user namespace has no such id" } else { "" };
-        std::io::Error::other(format!("giving it to {}:{}: {e}{why}", meta.uid, meta.gid))
-    })
+/// Why a file cannot be given to its owner.
+fn refused(e: Errno, meta: &Meta) -> std::io::Error {
+    let why = if e == Errno::INVAL { ": the user namespace has no such id" } else { "" };
+    std::io::Error::other(format!("giving it to {}:{}: {e}{why}", meta.uid, meta.gid))
 }
 
 pub(crate) fn times(mtime: Time) -> Timestamps {
@@ -144,8 +171,8 @@ pub(crate) fn times(mtime: Time) -> Timestamps {
 
 /// A copy of a file's content at `to`, which must not exist; `reflink` shares the data.
 pub(crate) fn duplicate(from: &Path, to: &Path, reflink: bool) -> std::io::Result<()> {
-    let mut source = std::fs::File::open(from)?;
-    let mut target = std::fs::File::create_new(to)?;
+    let mut source = File::open(from)?;
+    let mut target = File::create_new(to)?;
     if reflink {
         rustix::fs::ioctl_ficlone(&target, &source)?;
     } else {
@@ -173,29 +200,55 @@ pub(crate) fn xattrs_of(path: &Path) -> std::io::Result<Vec<(Vec<u8>, Vec<u8>)>>
     Ok(found)
 }
 
-/// From this size on, in bytes, a file is sent to the disk when it is whole.
-const EAGER: u64 = 1 << 20;
+/// From this size on, in bytes, a file is written past the page cache.
+const LARGE: u64 = 1 << 20;
 
 /// A file that is written in pieces, with holes between them.
-pub(crate) struct Pieces(std::fs::File);
+///
+/// A large one goes past the page cache: that saves a copy, and at the end the disk has it already.
+pub(crate) struct Pieces {
+    file: File,
+    size: u64,
+    /// Where the last piece ends.
+    end: u64,
+    direct: bool,
+}
 
 impl Pieces {
-    pub(crate) fn create(path: &Path) -> std::io::Result<Self> {
-        std::fs::File::create_new(path).map(Self)
+    /// The new file of this number in a staging folder.
+    pub(crate) fn create(staging: &Staging, number: u32, size: u64, meta: &Meta) -> std::io::Result<Self> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(meta.mode & 0o777);
+        let file = File::from(rustix::fs::openat(&staging.handle, number.to_string(), flags, mode)?);
+        // Not every file system can.
+        let direct = size >= LARGE && rustix::fs::fcntl_setfl(&file, OFlags::DIRECT).is_ok();
+        Ok(Self { file, size, end: 0, direct })
     }
 
-    pub(crate) fn write(&self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
-        self.0.write_all_at(bytes, offset)
-    }
-
-    /// Sets the size, which a hole at the end needs.
-    pub(crate) fn finish(self, size: u64) -> std::io::Result<()> {
-        self.0.set_len(size)?;
-        if size >= EAGER {
-            // The disk begins to write now, beside the work on what follows, and not at the end. Advice can be refused.
-            let _ = rustix::fs::fadvise(&self.0, 0, None, rustix::fs::Advice::DontNeed);
+    pub(crate) fn write(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+        self.end = offset + bytes.len() as u64;
+        let page = PAGE as u64;
+        let whole = offset.is_multiple_of(page) && (bytes.len() as u64).is_multiple_of(page);
+        if self.direct && whole && bytes.as_ptr().align_offset(PAGE) == 0 {
+            match self.file.write_all_at(bytes, offset) {
+                // The device has larger blocks.
+                Err(e) if e.kind() == ErrorKind::InvalidInput => {}
+                other => return other,
+            }
         }
-        Ok(())
+        if self.direct {
+            rustix::fs::fcntl_setfl(&self.file, OFlags::empty())?;
+            self.direct = false;
+        }
+        self.file.write_all_at(bytes, offset)
+    }
+
+    /// The whole file; a hole at its end is made now.
+    pub(crate) fn finish(self) -> std::io::Result<File> {
+        if self.end < self.size {
+            self.file.set_len(self.size)?;
+        }
+        Ok(self.file)
     }
 }
 

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
 use crate::image::Blob;
-use crate::inode::{Content, Inode, LeftOut, Pieces, Place, Staging, make_node, set_meta};
+use crate::inode::{Content, Inode, LeftOut, Pieces, Place, Staging, make_node, set_meta, set_meta_of};
 use crate::tar_split::{Crc, Packer};
 use crate::tar_stream::{Kind, Member, Meta, TarStream, shown};
 
@@ -164,16 +164,15 @@ impl<R: Read, W: std::io::Write> Reader<R, W> {
         let first = self.seen.insert(self.hasher.hash_one(&name));
         let number = self.number()?;
         let place = Place::Staged { folder: self.staging.clone(), number };
-        let path = self.staging.file(number);
         let mut crc = Crc::new();
         if member.kind == Kind::File {
-            let file = Pieces::create(&path)?;
+            let mut file = Pieces::create(&self.staging, number, member.size, &member.meta)?;
             let write = |offset: u64, bytes: &[u8]| {
                 crc.update(bytes);
                 file.write(offset, bytes)
             };
             self.stream.content(member, !first, write)?;
-            file.finish(member.size)?;
+            set_meta_of(&file.finish()?, &member.meta, &member.name, &mut self.left_out)?;
         }
         let kept_raw = !first || member.extents.is_some();
         let position = if kept_raw { None } else { Some(self.stream.name(&member.name, member.size, crc.finish())?) };
@@ -190,7 +189,7 @@ impl<R: Read, W: std::io::Write> Reader<R, W> {
                 })?;
                 What::Link { to, meta: member.meta.clone() }
             }
-            _ => What::Inode(self.inode(member, path, place)?),
+            _ => What::Inode(self.inode(member, place)?),
         };
         if let (What::Inode(inode), Some(position)) = (&what, position)
             && member.size > 0
@@ -226,7 +225,8 @@ impl<R: Read, W: std::io::Write> Reader<R, W> {
         Ok(())
     }
 
-    fn inode(&mut self, member: &Member, path: PathBuf, place: Place) -> Result<Arc<Inode>, Fault> {
+    fn inode(&mut self, member: &Member, place: Place) -> Result<Arc<Inode>, Fault> {
+        let path = place.path();
         let content = match member.kind {
             Kind::Symlink => {
                 if member.link.is_empty() || member.link.contains(&0) {
@@ -247,7 +247,7 @@ impl<R: Read, W: std::io::Write> Reader<R, W> {
             }
             _ => Content::File,
         };
-        if content != Content::Missing {
+        if matches!(content, Content::Symlink(_) | Content::Special) {
             set_meta(&path, &member.meta, &member.name, &mut self.left_out)?;
         }
         Ok(Arc::new(Inode { place, content, meta: member.meta.clone() }))

@@ -3,18 +3,16 @@
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::ErrorKind;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
-use xattr::FileExt;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 
 use crate::error::Fault;
-use crate::inode::{Content, Inode, LeftOut, duplicate, set_meta, times, xattrs_of};
-use crate::tar_stream::{Meta, shown};
+use crate::inode::{Content, Inode, LeftOut, duplicate, set_meta, set_meta_of, xattrs_of};
+use crate::tar_stream::Meta;
 use crate::tree::{Folder, Node, Tree};
 
 /// How a file that a layer does not change shares its data with the layer below.
@@ -61,13 +59,17 @@ impl Planter<'_> {
             match node {
                 Node::Inode(inode) => self.inode(inode, handle, name, &inside).map_err(told("making", &inside))?,
                 Node::Folder(inner) => {
-                    rustix::fs::mkdirat(handle, name, Mode::RWXU).map_err(|e| told("making", &inside)(e.into()))?;
+                    // Most have their mode from the start; what comes into it needs all of the owner's rights.
+                    let mode = Mode::from_raw_mode(inner.meta.mode) | Mode::RWXU;
+                    rustix::fs::mkdirat(handle, name, mode).map_err(|e| told("making", &inside)(e.into()))?;
                     let inner_handle = open(handle, name).map_err(told("opening", &inside))?;
                     self.folder(inner, &inner_handle, &inside)?;
                 }
             }
         }
-        self.finish(folder, handle, path).map_err(told("finishing", path))
+        // When nothing more comes into the folder.
+        let name = path.as_os_str().as_bytes();
+        set_meta_of(handle, &folder.meta, name, self.left_out).map_err(told("finishing", path))
     }
 
     fn inode(&mut self, inode: &Arc<Inode>, folder: &File, name: &OsStr, path: &Path) -> std::io::Result<()> {
@@ -85,24 +87,6 @@ impl Planter<'_> {
         let meta = Meta { xattrs: xattrs_of(&inode.path())?, ..inode.meta.clone() };
         set_meta(path, &meta, name.as_bytes(), self.left_out)?;
         self.copies.insert(Arc::as_ptr(inode), path.to_owned());
-        Ok(())
-    }
-
-    /// Owner, attributes, mode and time, when nothing more comes into the folder.
-    fn finish(&mut self, folder: &Folder, handle: &File, path: &Path) -> std::io::Result<()> {
-        let meta = &folder.meta;
-        rustix::fs::fchown(handle, Some(Uid::from_raw(meta.uid)), Some(Gid::from_raw(meta.gid)))?;
-        for (key, value) in &meta.xattrs {
-            match handle.set_xattr(OsStr::from_bytes(key), value) {
-                Ok(()) => {}
-                Err(e) if matches!(e.kind(), ErrorKind::PermissionDenied | ErrorKind::Unsupported) => {
-                    self.left_out.note(&format!("attribute {}", shown(key)), path.as_os_str().as_bytes());
-                }
-                Err(e) => return Err(e),
-            }
-        }
-        rustix::fs::fchmod(handle, Mode::from_raw_mode(meta.mode))?;
-        rustix::fs::futimens(handle, &times(meta.mtime))?;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -140,9 +141,8 @@ pub fn pull(
             wanted.push(layer);
         }
     }
-    let results = crate::parallel(&wanted, PARALLEL, |blob| {
-        client.blob(blob, cache).map_err(refused).inspect(|()| done(blob.size))
-    });
+    let results =
+        parallel(&wanted, PARALLEL, |blob| client.blob(blob, cache).map_err(refused).inspect(|()| done(blob.size)));
     results.into_iter().collect::<Result<Vec<()>, Error>>()?;
     let config_file = cache.path(&config.digest);
     let config = std::fs::read(&config_file).map_err(Error::io("reading", &config_file))?;
@@ -537,6 +537,35 @@ fn reasons(error: &dyn std::error::Error) -> String {
         cause = e.source();
     }
     text
+}
+
+/// Does `work` on all `items`, some at the same time; results in the order of the items. After an error, what is not
+/// begun is left.
+fn parallel<T: Sync, R: Send>(
+    items: &[T],
+    threads: NonZeroUsize,
+    work: impl Fn(&T) -> Result<R, Error> + Sync,
+) -> Vec<Result<R, Error>> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads.get().min(items.len()) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(at) else { break };
+                    let result = work(item);
+                    if result.is_err() {
+                        next.store(items.len(), Ordering::Relaxed);
+                    }
+                    results.lock().expect("no holder panics").push((at, result));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().expect("no holder panics");
+    results.sort_by_key(|(at, _)| *at);
+    results.into_iter().map(|(_, result)| result).collect()
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl Packer<BufWriter<File>> {
 impl<W: Write> Packer<W> {
     pub(crate) fn new(target: W) -> Self {
         // The default header has neither time nor name: the same layer gives the same bytes.
-        Self { target: GzEncoder::new(target, Compression::default()), position: 0 }
+        Self { target: GzEncoder::new(target, Compression::fast()), position: 0 }
     }
 
     fn write(&mut self, mut entry: Entry) -> std::io::Result<()> {

@@ -12,6 +12,10 @@ use tar::{EntryType, Header};
 use crate::tar_split::{MAX_SEGMENT, Packer};
 
 const BLOCK: usize = 512;
+/// How many bytes of a content are read at once.
+const PIECE: usize = 512 << 10;
+/// Writing past the page cache needs memory that begins at a multiple of this.
+pub(crate) const PAGE: usize = 4096;
 /// The largest extended header, in bytes; Go's limit.
 const MAX_EXTENDED: u64 = 1 << 20;
 /// The most parts of one sparse file.
@@ -82,6 +86,8 @@ pub(crate) struct TarStream<R, W: Write> {
     left: u64,
     /// Bytes of padding after the current content.
     padding: usize,
+    /// Room for a piece of a content, and for beginning it at a page.
+    piece: Vec<u8>,
 }
 
 fn broken(what: impl Into<String>) -> Error {
@@ -90,7 +96,7 @@ fn broken(what: impl Into<String>) -> Error {
 
 impl<R: Read, W: Write> TarStream<R, W> {
     pub(crate) fn new(source: R, packer: Packer<W>) -> Self {
-        Self { source, raw: Vec::new(), packer, left: 0, padding: 0 }
+        Self { source, raw: Vec::new(), packer, left: 0, padding: 0, piece: vec![0; PIECE + PAGE] }
     }
 
     /// The next member. Its content, if it has one, must be read before the next call.
@@ -163,7 +169,8 @@ impl<R: Read, W: Write> TarStream<R, W> {
         Ok(Member { name, link, kind, meta: meta(header, pax)?, size, extents })
     }
 
-    /// Reads the current content: `take` gets each piece with its place in the file.
+    /// Reads the current content: `take` gets each piece with its place in the file. All but the last are of whole pages,
+    /// and begin at one, unless the file is sparse.
     ///
     /// The bytes of a sparse file are as raw as headers, because the file as it is read back has others. With
     /// `keep_raw`, so are those of any other. Otherwise they are left out, for [`Self::name`] to stand for them.
@@ -178,23 +185,26 @@ impl<R: Read, W: Write> TarStream<R, W> {
         if !keep_raw {
             self.flush()?;
         }
-        let mut buffer = vec![0; 256 << 10];
+        let mut buffer = std::mem::take(&mut self.piece);
+        let start = buffer.as_ptr().align_offset(PAGE);
+        let piece = &mut buffer[start..start + PIECE];
         for extent in member.extents.as_deref().unwrap_or(&whole) {
             let mut done = 0;
             while done < extent.length {
-                let want = (extent.length - done).min(buffer.len() as u64) as usize;
-                let n = self.source.read(&mut buffer[..want])?;
-                if n == 0 {
-                    return Err(broken(format!("ends in the middle of {}", shown(&member.name))));
-                }
+                let bytes = &mut piece[..(extent.length - done).min(PIECE as u64) as usize];
+                self.source.read_exact(bytes).map_err(|e| match e.kind() {
+                    ErrorKind::UnexpectedEof => broken(format!("ends in the middle of {}", shown(&member.name))),
+                    _ => e,
+                })?;
                 if keep_raw {
-                    self.push_raw(n, &buffer)?;
+                    self.push_raw(bytes.len(), bytes)?;
                 }
-                take(extent.offset + done, &buffer[..n])?;
-                done += n as u64;
-                self.left -= n as u64;
+                take(extent.offset + done, bytes)?;
+                done += bytes.len() as u64;
+                self.left -= bytes.len() as u64;
             }
         }
+        self.piece = buffer;
         // What a sparse file's map does not mention.
         let rest = self.left;
         self.fill_long(rest)?;
