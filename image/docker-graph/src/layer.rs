@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
@@ -22,10 +23,10 @@ const MAX_NAME: usize = 4096;
 const MAX_PART: usize = 255;
 /// How deep folders may lie in each other.
 pub(crate) const MAX_DEPTH: usize = 256;
-/// The most that is remembered of a layer, in bytes: names, links and attributes.
-const MAX_REMEMBERED: usize = 400 << 20;
+/// The most that is remembered of all layers, in bytes: names, links and attributes.
+const MAX_REMEMBERED: usize = 480 << 20;
 /// What is remembered of a member besides, in bytes, roughly.
-const MEMBER: usize = 300;
+const MEMBER: usize = 280;
 
 /// Bounds for a layer, against blobs that are made to fill a disk.
 #[derive(Debug, Clone, Copy)]
@@ -53,12 +54,12 @@ pub(crate) struct Change {
 /// What a change puts at its path. Whiteouts are files with certain names.
 #[derive(Debug)]
 pub(crate) enum What {
-    Folder(Meta),
+    Folder(Box<Meta>),
     Inode(Arc<Inode>),
     /// A further name of the file at `to`.
     Link {
         to: Box<[u8]>,
-        meta: Meta,
+        meta: Box<Meta>,
     },
 }
 
@@ -93,6 +94,7 @@ pub(crate) fn extract(
     staging: &Path,
     limits: Limits,
     devices: bool,
+    memory: &Memory,
 ) -> Result<Extracted, Fault> {
     // The digest of a plain blob is that of the stream, which is worked out while it is read.
     if let Some(expected) = blob.digest.as_ref().filter(|expected| *expected != diff_id) {
@@ -113,7 +115,7 @@ pub(crate) fn extract(
         devices,
         limit: limits.bytes,
         size: 0,
-        remembered: 0,
+        memory,
         changes: Vec::new(),
         named: Vec::new(),
         seen: HashSet::new(),
@@ -133,13 +135,27 @@ pub(crate) fn extract(
     Ok(Extracted { diff_id: counted.hash.finish(), size, changes, named, tar_split, left_out })
 }
 
-struct Reader<R: Read, W: std::io::Write> {
+/// How much is remembered of all layers together, in bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Memory(AtomicUsize);
+
+impl Memory {
+    fn take(&self, bytes: usize) -> Result<(), Fault> {
+        if self.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_REMEMBERED {
+            return Ok(());
+        }
+        let limit = MAX_REMEMBERED >> 20;
+        Err(format!("the names and attributes of all layers need more than {limit} MiB of memory").into())
+    }
+}
+
+struct Reader<'m, R: Read, W: std::io::Write> {
     stream: TarStream<R, W>,
     staging: Arc<Staging>,
     devices: bool,
     limit: u64,
     size: u64,
-    remembered: usize,
+    memory: &'m Memory,
     changes: Vec<Change>,
     named: Vec<Named>,
     /// Hashes of names.
@@ -148,7 +164,7 @@ struct Reader<R: Read, W: std::io::Write> {
     left_out: LeftOut,
 }
 
-impl<R: Read, W: std::io::Write> Reader<R, W> {
+impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
     fn member(&mut self, member: &Member) -> Result<(), Fault> {
         // Holes cost nothing in the stream.
         self.size = self
@@ -178,7 +194,7 @@ impl<R: Read, W: std::io::Write> Reader<R, W> {
         let position = if kept_raw { None } else { Some(self.stream.name(&member.name, member.size, crc.finish())?) };
         let what = match member.kind {
             Kind::Global => return Ok(()),
-            Kind::Directory => What::Folder(member.meta.clone()),
+            Kind::Directory => What::Folder(Box::new(member.meta.clone())),
             Kind::HardLink => {
                 let to = clean(&member.link).filter(|to| !to.is_empty());
                 let to = to.ok_or_else(|| {
@@ -187,7 +203,7 @@ impl<R: Read, W: std::io::Write> Reader<R, W> {
                         shown(&member.link)
                     )
                 })?;
-                What::Link { to, meta: member.meta.clone() }
+                What::Link { to, meta: Box::new(member.meta.clone()) }
             }
             _ => What::Inode(self.inode(member, place)?),
         };
@@ -218,11 +234,9 @@ impl<R: Read, W: std::io::Write> Reader<R, W> {
             return Err(format!("lies more than {MAX_DEPTH} folders deep").into());
         }
         let attributes: usize = member.meta.xattrs.iter().map(|(key, value)| key.len() + value.len()).sum();
-        self.remembered += MEMBER + 3 * name.len() + 2 * (member.link.len() + attributes);
-        if self.remembered > MAX_REMEMBERED {
-            return Err(format!("the layer's names and attributes have more than {MAX_REMEMBERED} bytes").into());
-        }
-        Ok(())
+        // A folder has a list of its own.
+        let node = if member.kind == Kind::Directory { 3 * MEMBER } else { MEMBER };
+        self.memory.take(node + 3 * name.len() + 2 * (member.link.len() + attributes))
     }
 
     fn inode(&mut self, member: &Member, place: Place) -> Result<Arc<Inode>, Fault> {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use crate::error::{Error, Fault};
 use crate::image::{Blob, Image};
 use crate::inode::{self, Content, Inode, LeftOut, Place};
-use crate::layer::{self, Extracted};
+use crate::layer::{self, Extracted, Memory};
 use crate::store::{self, Staged, Store};
 use crate::tar_split::{self, Inline};
 use crate::tar_stream::{Meta, Time};
@@ -29,7 +29,8 @@ pub(crate) fn stage(
     options: &Options,
 ) -> Result<(Vec<Staged>, LeftOut), Error> {
     let steps = steps(store, images);
-    let work = Work { store, staging, options, board: Mutex::new(Board::new(&steps)), changed: Condvar::new() };
+    let memory = Memory::default();
+    let work = Work { store, staging, options, memory, board: Mutex::new(Board::new(&steps)), changed: Condvar::new() };
     std::thread::scope(|scope| {
         for _ in 0..options.threads.get().min(steps.len()) {
             scope.spawn(|| work.run());
@@ -155,6 +156,7 @@ struct Work<'a> {
     store: &'a Store,
     staging: &'a Path,
     options: &'a Options,
+    memory: Memory,
     board: Mutex<Board<'a>>,
     changed: Condvar,
 }
@@ -230,7 +232,7 @@ impl<'a> Work<'a> {
         let folder = self.staging.join(step.diff_id().hex());
         std::fs::create_dir(&folder).map_err(Error::io("making", &folder))?;
         let Options { limits, devices, .. } = *self.options;
-        let extracted = layer::extract(step.blob(), step.diff_id(), &folder, limits, devices);
+        let extracted = layer::extract(step.blob(), step.diff_id(), &folder, limits, devices, &self.memory);
         let extracted = extracted.map_err(|fault| step.fault(fault))?;
         if extracted.diff_id != *step.diff_id() {
             return Err(step.fault(format!("it unpacks to {}; nothing of it was used", extracted.diff_id).into()));

@@ -222,10 +222,10 @@ impl Layer<'_> {
                 Some(Node::Folder(there)) => {
                     let there = &mut Arc::make_mut(there).meta;
                     let xattrs = merged(&there.xattrs, &meta.xattrs);
-                    *there = Meta { xattrs, ..meta.clone() };
+                    *there = Meta { xattrs, ..(**meta).clone() };
                 }
                 _ => {
-                    let new = Folder { meta: meta.clone(), names: BTreeMap::new() };
+                    let new = Folder { meta: (**meta).clone(), names: BTreeMap::new() };
                     folder.names.insert(base.into(), Node::Folder(Arc::new(new)));
                 }
             },
@@ -369,7 +369,7 @@ mod tests {
     }
 
     fn folder(name: &str) -> Change {
-        Change { name: name.as_bytes().into(), what: What::Folder(Meta { mode: 0o700, ..Meta::default() }) }
+        Change { name: name.as_bytes().into(), what: What::Folder(Box::new(Meta { mode: 0o700, ..Meta::default() })) }
     }
 
     fn symlink(name: &str, to: &str) -> Change {
@@ -378,6 +378,7 @@ mod tests {
 
     fn link(name: &str, to: &str, mode: u32) -> Change {
         let meta = Meta { mode, ..Meta::default() };
+        let meta = Box::new(meta);
         Change { name: name.as_bytes().into(), what: What::Link { to: to.as_bytes().into(), meta } }
     }
 
