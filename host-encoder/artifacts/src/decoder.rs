@@ -6,6 +6,8 @@ use std::process::{Child, Stdio};
 use helix_command::Cmd;
 use helix_frame_protocol::Size;
 
+use crate::target::Target;
+
 /// A stream, decoded.
 pub struct Decoded {
     /// Frames in I420.
@@ -56,7 +58,8 @@ fn run(program: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {
     let mut command = Cmd::new(program).args(args).to_std();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| {
-        let install = if cfg!(target_os = "macos") { "brew install ffmpeg" } else { "sudo apt-get install ffmpeg" };
+        let install =
+            if Target::host() == Some(Target::Mac) { "brew install ffmpeg" } else { "sudo apt-get install ffmpeg" };
         format!("{program} cannot be started: {e}; install it with\n  {install}")
     })?;
     let failed = |e: std::io::Error| format!("{program}: {e}");

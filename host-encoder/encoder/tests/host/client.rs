@@ -9,7 +9,7 @@ use std::time::Instant;
 use helix_frame_protocol::*;
 use helix_host_encoder::{Backend, Config, Endpoint, Server, Timeouts, backend};
 use helix_host_encoder_artifacts::client as artifacts;
-use helix_host_encoder_artifacts::client::{Got, Socket};
+use helix_host_encoder_artifacts::client::Socket;
 
 pub(crate) use helix_host_encoder_artifacts::client::{PATIENCE, frame, hello, wanted};
 
@@ -76,21 +76,24 @@ impl DerefMut for Client {
     }
 }
 
-/// What an answer has to be.
-pub(crate) trait Expect {
-    fn unit(self) -> (AccessUnit, Vec<u8>);
-    fn failure(self) -> Failure;
+/// An answer with its data.
+#[derive(Debug)]
+pub(crate) struct Got {
+    pub(crate) stream: u32,
+    pub(crate) request: u64,
+    pub(crate) message: Message,
+    pub(crate) data: Vec<u8>,
 }
 
-impl Expect for Got {
-    fn unit(self) -> (AccessUnit, Vec<u8>) {
+impl Got {
+    pub(crate) fn unit(self) -> (AccessUnit, Vec<u8>) {
         match self.message {
             Message::AccessUnit(unit) => (unit, self.data),
             other => panic!("no access unit: {other:?}"),
         }
     }
 
-    fn failure(self) -> Failure {
+    pub(crate) fn failure(self) -> Failure {
         match self.message {
             Message::Error(failure) => failure,
             other => panic!("no error: {other:?}"),
@@ -108,7 +111,8 @@ impl Client {
     }
 
     pub(crate) fn answer(&mut self) -> Got {
-        self.get().expect("an answer")
+        let artifacts::Got { stream, request, message, data } = self.get().expect("an answer");
+        Got { stream, request, message, data }
     }
 
     pub(crate) fn hello(&mut self, token: Option<&[u8]>) -> Welcome {
