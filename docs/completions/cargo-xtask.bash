@@ -22,11 +22,17 @@ _cargo__xtask() {
             cargo__xtask,build-container)
                 cmd="cargo__xtask__subcmd__build__subcmd__container"
                 ;;
+            cargo__xtask,build-host-encoder)
+                cmd="cargo__xtask__subcmd__build__subcmd__host__subcmd__encoder"
+                ;;
             cargo__xtask,build-image)
                 cmd="cargo__xtask__subcmd__build__subcmd__image"
                 ;;
             cargo__xtask,cache)
                 cmd="cargo__xtask__subcmd__cache"
+                ;;
+            cargo__xtask,check-host-encoder)
+                cmd="cargo__xtask__subcmd__check__subcmd__host__subcmd__encoder"
                 ;;
             cargo__xtask,diff)
                 cmd="cargo__xtask__subcmd__diff"
@@ -88,11 +94,17 @@ _cargo__xtask() {
             cargo__xtask__subcmd__help,build-container)
                 cmd="cargo__xtask__subcmd__help__subcmd__build__subcmd__container"
                 ;;
+            cargo__xtask__subcmd__help,build-host-encoder)
+                cmd="cargo__xtask__subcmd__help__subcmd__build__subcmd__host__subcmd__encoder"
+                ;;
             cargo__xtask__subcmd__help,build-image)
                 cmd="cargo__xtask__subcmd__help__subcmd__build__subcmd__image"
                 ;;
             cargo__xtask__subcmd__help,cache)
                 cmd="cargo__xtask__subcmd__help__subcmd__cache"
+                ;;
+            cargo__xtask__subcmd__help,check-host-encoder)
+                cmd="cargo__xtask__subcmd__help__subcmd__check__subcmd__host__subcmd__encoder"
                 ;;
             cargo__xtask__subcmd__help,diff)
                 cmd="cargo__xtask__subcmd__help__subcmd__diff"
@@ -140,7 +152,7 @@ _cargo__xtask() {
 
     case "${cmd}" in
         cargo__xtask)
-            opts="-h -V --json --help --version build-image test-image plan inspect diff build-container docker-graph doctor schema cache bench test generate help"
+            opts="-h -V --json --help --version build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -188,6 +200,28 @@ _cargo__xtask() {
                     ;;
                 --mirror)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__build__subcmd__host__subcmd__encoder)
+            opts="-h --target --output --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --target)
+                    COMPREPLY=($(compgen -W "aarch64-apple-darwin aarch64-unknown-linux-gnu x86_64-unknown-linux-gnu" -- "${cur}"))
                     return 0
                     ;;
                 --output)
@@ -369,6 +403,32 @@ _cargo__xtask() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cargo__subcmd__xtask__subcmd__check__subcmd__host__subcmd__encoder)
+            opts="-h --program --encoder --frames --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --program)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --encoder)
+                    COMPREPLY=($(compgen -W "videotoolbox openh264" -- "${cur}"))
+                    return 0
+                    ;;
+                --frames)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cargo__subcmd__xtask__subcmd__diff)
             opts="-h --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -446,7 +506,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__help)
-            opts="build-image test-image plan inspect diff build-container docker-graph doctor schema cache bench test generate help"
+            opts="build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -474,6 +534,20 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__help__subcmd__build__subcmd__container)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__build__subcmd__host__subcmd__encoder)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -546,6 +620,20 @@ _cargo__xtask() {
         cargo__subcmd__xtask__subcmd__help__subcmd__cache__subcmd__rm)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__check__subcmd__host__subcmd__encoder)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -759,7 +847,7 @@ _cargo__xtask() {
             fi
             case "${prev}" in
                 --only)
-                    COMPREPLY=($(compgen -W "lint generated unit deny fuzz image machine docker faults ubuntu kill twice" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "lint generated unit deny fuzz image machine docker faults ubuntu kill mac twice" -- "${cur}"))
                     return 0
                     ;;
                 --kills)

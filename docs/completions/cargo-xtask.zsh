@@ -103,6 +103,27 @@ amd64\:"64-bit x86"))' \
 ':recipe -- The container recipe\: a name in recipes/containers/, or a YAML file:_default' \
 && ret=0
 ;;
+(build-host-encoder)
+_arguments "${_arguments_options[@]}" : \
+'--target=[What it is built for \[default\: this machine\]]:TARGET:((aarch64-apple-darwin\:"macOS 14 and later on Apple'\''s processors"
+aarch64-unknown-linux-gnu\:"Linux on 64-bit ARM"
+x86_64-unknown-linux-gnu\:"Linux on 64-bit x86"))' \
+'--output=[The folder; the files are in a folder of the target'\''s name in it]:DIR:_files' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(check-host-encoder)
+_arguments "${_arguments_options[@]}" : \
+'--program=[The daemon \[default\: what build-host-encoder made for this machine\]]:PATH:_files' \
+'--encoder=[The encoder \[default\: the daemon'\''s own\]]:NAME:(videotoolbox openh264)' \
+'--frames=[How many frames of each kind are encoded, once for latency and once for speed]:COUNT:_default' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
 (docker-graph)
 _arguments "${_arguments_options[@]}" : \
 '--data-root=[The data root; no engine may be running on it]:DIR:_files' \
@@ -236,6 +257,7 @@ docker\:"Data roots of \`docker-graph\`, with real engines of three ages; needs 
 faults\:"Faults, locks and interruptions, with archives made by the test"
 ubuntu\:"The Ubuntu recipes, with an archive of Ubuntu'\''s shape made by the test"
 kill\:"A build killed at many random points"
+mac\:"The host encoder for a Mac\: built twice, compared byte for byte, inspected; faults are found"
 twice\:"Two builds in different surroundings, compared byte for byte"))' \
 '--kills=[How many points of a build the kill test tries]:N:_default' \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
@@ -284,6 +306,14 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (build-container)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(build-host-encoder)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(check-host-encoder)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -361,6 +391,8 @@ _cargo-xtask_commands() {
 'inspect:Show what an image is and verify its files' \
 'diff:Compare two images\: packages, files, size' \
 'build-container:Build a container image from a container recipe, as an OCI layout' \
+'build-host-encoder:Build the host encoder\: the daemon and the library for C, for this machine or for a Mac' \
+'check-host-encoder:Encode known frames with the host encoder, decode them with ffmpeg, and measure quality, latency and speed' \
 'docker-graph:Put container images into a Docker data root on the vfs driver, without an engine' \
 'doctor:Say what this machine lacks for building images' \
 'schema:Print the JSON schema of recipes' \
@@ -381,6 +413,11 @@ _cargo-xtask__subcmd__bench_commands() {
 _cargo-xtask__subcmd__build-container_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask build-container commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__build-host-encoder_commands] )) ||
+_cargo-xtask__subcmd__build-host-encoder_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask build-host-encoder commands' commands "$@"
 }
 (( $+functions[_cargo-xtask__subcmd__build-image_commands] )) ||
 _cargo-xtask__subcmd__build-image_commands() {
@@ -442,6 +479,11 @@ _cargo-xtask__subcmd__cache__subcmd__rm_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask cache rm commands' commands "$@"
 }
+(( $+functions[_cargo-xtask__subcmd__check-host-encoder_commands] )) ||
+_cargo-xtask__subcmd__check-host-encoder_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask check-host-encoder commands' commands "$@"
+}
 (( $+functions[_cargo-xtask__subcmd__diff_commands] )) ||
 _cargo-xtask__subcmd__diff_commands() {
     local commands; commands=()
@@ -471,6 +513,8 @@ _cargo-xtask__subcmd__help_commands() {
 'inspect:Show what an image is and verify its files' \
 'diff:Compare two images\: packages, files, size' \
 'build-container:Build a container image from a container recipe, as an OCI layout' \
+'build-host-encoder:Build the host encoder\: the daemon and the library for C, for this machine or for a Mac' \
+'check-host-encoder:Encode known frames with the host encoder, decode them with ffmpeg, and measure quality, latency and speed' \
 'docker-graph:Put container images into a Docker data root on the vfs driver, without an engine' \
 'doctor:Say what this machine lacks for building images' \
 'schema:Print the JSON schema of recipes' \
@@ -491,6 +535,11 @@ _cargo-xtask__subcmd__help__subcmd__bench_commands() {
 _cargo-xtask__subcmd__help__subcmd__build-container_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask help build-container commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__build-host-encoder_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__build-host-encoder_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help build-host-encoder commands' commands "$@"
 }
 (( $+functions[_cargo-xtask__subcmd__help__subcmd__build-image_commands] )) ||
 _cargo-xtask__subcmd__help__subcmd__build-image_commands() {
@@ -520,6 +569,11 @@ _cargo-xtask__subcmd__help__subcmd__cache__subcmd__ls_commands() {
 _cargo-xtask__subcmd__help__subcmd__cache__subcmd__rm_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask help cache rm commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__check-host-encoder_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__check-host-encoder_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help check-host-encoder commands' commands "$@"
 }
 (( $+functions[_cargo-xtask__subcmd__help__subcmd__diff_commands] )) ||
 _cargo-xtask__subcmd__help__subcmd__diff_commands() {

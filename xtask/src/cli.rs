@@ -46,6 +46,16 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  cargo xtask build-container helix-debian\n  cargo xtask build-container helix-encode --arch amd64 --output encode --json\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:target/containers/helix-debian=helix/debian"
     )]
     BuildContainer(BuildContainerArgs),
+    /// Build the host encoder: the daemon and the library for C, for this machine or for a Mac
+    #[command(
+        after_help = "For a Mac neither a Mac nor Apple's SDK is needed. What is built is inspected: minimum version, names, room for\nload commands, imports against host-encoder/dist/macos-imports.txt, and the hash of each page in the signature.\n\nExamples:\n  cargo xtask build-host-encoder\n  cargo xtask build-host-encoder --target aarch64-apple-darwin --json"
+    )]
+    BuildHostEncoder(helix_host_encoder_artifacts::BuildArgs),
+    /// Encode known frames with the host encoder, decode them with ffmpeg, and measure quality, latency and speed
+    #[command(
+        after_help = "Examples:\n  cargo xtask check-host-encoder\n  cargo xtask check-host-encoder --program target/release/helix-host-encoder --encoder openh264 --json"
+    )]
+    CheckHostEncoder(helix_host_encoder_artifacts::CheckArgs),
     /// Put container images into a Docker data root on the vfs driver, without an engine
     #[command(
         after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar), layout:PATH (an OCI layout),\nregistry:REFERENCE or build:RECIPE (a container recipe), with =NAME:TAG at its end to give it another name.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1\n  sudo cargo xtask docker-graph --data-root graph registry:debian:trixie-slim\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 build:helix-encode=helix/encode:latest"
@@ -365,6 +375,8 @@ pub(crate) enum TestPart {
     Ubuntu,
     /// A build killed at many random points
     Kill,
+    /// The host encoder for a Mac: built twice, compared byte for byte, inspected; faults are found
+    Mac,
     /// Two builds in different surroundings, compared byte for byte
     Twice,
 }

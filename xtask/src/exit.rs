@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Pipeline(Error),
     /// Images could not be put into a data root.
     Graph(helix_docker_graph::Error),
+    /// The host encoder was not built, or is not as it should be.
+    HostEncoder(helix_host_encoder_artifacts::Error),
     /// Something is wrong that the verb has shown already, such as a difference or a damaged file.
     Found(String),
     /// A verb run by this one failed, with its exit code and its own words.
@@ -39,6 +41,12 @@ impl From<helix_docker_graph::Error> for Failure {
     }
 }
 
+impl From<helix_host_encoder_artifacts::Error> for Failure {
+    fn from(error: helix_host_encoder_artifacts::Error) -> Self {
+        Self::HostEncoder(error)
+    }
+}
+
 impl From<helix_command::Error> for Failure {
     fn from(error: helix_command::Error) -> Self {
         Self::Other(error.to_string())
@@ -50,6 +58,7 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Pipeline(e) => e.fmt(f),
             Self::Graph(e) => e.fmt(f),
+            Self::HostEncoder(e) => e.fmt(f),
             Self::Verb { doing, .. } => write!(f, "{doing} failed, for the reason above"),
             Self::Found(text) | Self::Other(text) => f.write_str(text),
         }
@@ -88,6 +97,7 @@ fn code(failure: &Failure) -> u8 {
         Failure::Found(_) => 6,
         Failure::Other(_) => 5,
         Failure::Verb { code, .. } => *code,
+        Failure::HostEncoder(error) => error.exit_code(),
         Failure::Graph(error) => match error {
             helix_docker_graph::Error::Image { .. } => 3,
             helix_docker_graph::Error::DataRoot { .. } => 4,

@@ -19,6 +19,8 @@ fn main() -> std::process::ExitCode {
         Verb::Inspect(args) => verbs::inspect::run(&args, json),
         Verb::Diff(args) => verbs::diff::run(&args, json),
         Verb::BuildContainer(args) => verbs::build_container::run(&args, json),
+        Verb::BuildHostEncoder(args) => verbs::build_host_encoder::run(&args, json),
+        Verb::CheckHostEncoder(args) => verbs::check_host_encoder::run(&args, json),
         Verb::DockerGraph(args) => verbs::docker_graph::run(&args, json),
         Verb::Doctor(args) => verbs::doctor::run(&args, json),
         Verb::Schema => verbs::schema::run(),

@@ -2,8 +2,10 @@
 
 pub(crate) mod bench;
 pub(crate) mod build_container;
+pub(crate) mod build_host_encoder;
 pub(crate) mod build_image;
 pub(crate) mod cache;
+pub(crate) mod check_host_encoder;
 pub(crate) mod diff;
 pub(crate) mod docker_graph;
 pub(crate) mod doctor;

@@ -6,6 +6,7 @@
 mod docker;
 mod faults;
 mod kill;
+mod mac;
 mod support;
 mod twice;
 mod ubuntu;

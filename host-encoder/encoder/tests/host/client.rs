@@ -1,39 +1,17 @@
 //! A client of the protocol for tests, and servers to talk to.
 
-use std::net::TcpStream;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use helix_frame_protocol::*;
 use helix_host_encoder::{Backend, Config, Endpoint, Server, Timeouts, backend};
+use helix_host_encoder_artifacts::client as artifacts;
+use helix_host_encoder_artifacts::client::Socket;
 
-/// How long a test waits for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-
-pub(crate) trait Socket: std::io::Read + std::io::Write + Send {
-    fn twin(&self) -> Box<dyn Socket>;
-    fn tick(&self);
-}
-
-macro_rules! socket {
-    ($type:ty) => {
-        impl Socket for $type {
-            fn twin(&self) -> Box<dyn Socket> {
-                Box::new(self.try_clone().expect("a twin"))
-            }
-
-            fn tick(&self) {
-                self.set_read_timeout(Some(Duration::from_millis(20))).expect("a time-out");
-                self.set_write_timeout(Some(Duration::from_millis(20))).expect("a time-out");
-            }
-        }
-    };
-}
-
-socket!(UnixStream);
-socket!(TcpStream);
+pub(crate) use helix_host_encoder_artifacts::client::{PATIENCE, frame, hello, wanted};
 
 /// A server on a Unix socket in a folder of its own.
 pub(crate) struct Host {
@@ -81,10 +59,21 @@ impl Host {
     }
 }
 
-pub(crate) struct Client {
-    pub(crate) write: Box<dyn Socket>,
-    receiver: Receiver<Box<dyn Socket>>,
-    pub(crate) session: Session,
+/// The checking tool's client; what goes wrong is a failure of the test.
+pub(crate) struct Client(artifacts::Client);
+
+impl Deref for Client {
+    type Target = artifacts::Client;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Client {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
 }
 
 /// An answer with its data.
@@ -112,101 +101,18 @@ impl Got {
     }
 }
 
-pub(crate) fn capabilities() -> Capabilities {
-    Capabilities {
-        ways: Set::all(),
-        formats: Set::all(),
-        profiles: Set::all(),
-        max_size: Size { width: 8192, height: 8192 },
-        max_streams: 64,
-    }
-}
-
-pub(crate) fn hello(token: Option<&[u8]>) -> Message {
-    let token = token.map(|token| Token::new(token).expect("a token"));
-    Message::Hello(Hello { min_version: 2, max_version: 2, capabilities: capabilities(), name: "test".into(), token })
-}
-
-pub(crate) fn wanted(format: PixelFormat, width: u32, height: u32) -> Configure {
-    Configure {
-        size: Size { width, height },
-        format,
-        colorimetry: Colorimetry::default(),
-        profile: Profile::H264ConstrainedBaseline,
-        level: None,
-        low_latency: true,
-        rate: FrameRate { numerator: 30, denominator: 1 },
-        keyframe_interval: 0,
-        bitrate: 20_000_000,
-        ways: Set::from([FrameWay::Pixels]),
-    }
-}
-
-pub(crate) fn frame(wanted: &Configure, pts_ns: Option<u64>) -> Frame {
-    let (size, format) = (wanted.size, wanted.format);
-    Frame {
-        size,
-        format,
-        pts_ns,
-        dts_ns: None,
-        duration_ns: None,
-        keyframe: false,
-        source: Source::Pixels { length: format.packed_length(size) },
-        planes: packed_planes(format, size),
-    }
-}
-
 impl Client {
     pub(crate) fn new(socket: impl Socket + 'static) -> Self {
-        socket.tick();
-        let receiver = Receiver::new(socket.twin(), PATIENCE);
-        Self { write: Box::new(socket), receiver, session: Session::new(Role::Client) }
-    }
-
-    /// Sends a request, in order or not.
-    pub(crate) fn send(&mut self, stream: u32, message: Message, data: &[u8]) -> std::io::Result<u64> {
-        let request = self.session.next_request();
-        let envelope = Envelope { stream, request, message };
-        // Tests of faults send what may not be sent.
-        let _ = self.session.sending(&envelope);
-        let mut prefix = Vec::new();
-        Outgoing::new(&envelope, &mut prefix, &[data]).expect("a message").write_all(&mut self.write, PATIENCE)?;
-        Ok(request)
+        Self(artifacts::Client::new(socket))
     }
 
     pub(crate) fn ask(&mut self, stream: u32, message: Message, data: &[u8]) -> u64 {
         self.send(stream, message, data).expect("it is sent")
     }
 
-    /// The next answer; pings are answered on the way.
-    pub(crate) fn get(&mut self) -> Result<Got, ReceiveError> {
-        let begun = Instant::now();
-        loop {
-            match self.receiver.receive() {
-                Err(ReceiveError::Idle) => assert!(begun.elapsed() < PATIENCE, "no answer"),
-                Err(e) => return Err(e),
-                Ok(envelope) => {
-                    let mut data = vec![0; self.receiver.data_left()];
-                    self.receiver.read_data(&mut data)?;
-                    let Envelope { stream, request, message } = envelope.clone();
-                    self.session.receiving(&envelope).expect("the server is in order");
-                    if message == Message::Ping {
-                        let pong = Envelope { stream, request, message: Message::Pong };
-                        self.session.sending(&pong).expect("in order");
-                        let mut prefix = Vec::new();
-                        let pong = Outgoing::new(&pong, &mut prefix, &[]).expect("a message");
-                        // The server may have ended meanwhile.
-                        let _ = pong.write_all(&mut self.write, PATIENCE);
-                        continue;
-                    }
-                    return Ok(Got { stream, request, message, data });
-                }
-            }
-        }
-    }
-
     pub(crate) fn answer(&mut self) -> Got {
-        self.get().expect("an answer")
+        let artifacts::Got { stream, request, message, data } = self.get().expect("an answer");
+        Got { stream, request, message, data }
     }
 
     pub(crate) fn hello(&mut self, token: Option<&[u8]>) -> Welcome {

@@ -10,7 +10,7 @@ use super::parts::succeed;
 
 /// The targets, each a file in `image/fuzz/fuzz_targets`. Seeds are in `image/fuzz/seeds`; those of recipes are the
 /// project's own.
-const TARGETS: [&str; 8] = ["recipe", "lock", "qcow2", "artifact", "layer", "manifest", "tar-split", "frame"];
+const TARGETS: [&str; 9] = ["recipe", "lock", "qcow2", "artifact", "layer", "manifest", "tar-split", "frame", "macho"];
 
 /// How long each target runs, in seconds.
 const SECONDS: u32 = 10;

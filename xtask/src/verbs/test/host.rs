@@ -1,4 +1,4 @@
-//! What tests need of the host besides what a build needs.
+//! What tests and the host encoder need of this machine besides what building an image needs.
 
 use std::process::Stdio;
 
@@ -23,7 +23,7 @@ pub(crate) fn ensure(needs: &[Need]) -> Result<(), String> {
     let command = format!("sudo apt-get install {}", packages.join(" "));
     match install(&packages, &|text| eprintln!("{text}")) {
         Ok(true) if missing(needs).is_empty() => Ok(()),
-        Ok(_) => Err(format!("this machine lacks what the tests need; install them with\n  {command}")),
+        Ok(_) => Err(format!("this machine lacks what is needed here; install it with\n  {command}")),
         Err(e) => Err(format!("{e}\ninstall what is missing with\n  {command}")),
     }
 }

@@ -1,7 +1,7 @@
 //! `test`: every test of the project, the cheap ones first. CI calls this and nothing else.
 
 mod fuzz;
-mod host;
+pub(crate) mod host;
 mod parts;
 mod pinned;
 

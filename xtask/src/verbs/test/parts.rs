@@ -10,12 +10,13 @@ use crate::cli::{GenerateArgs, TestArgs, TestPart};
 use crate::exit::Failure;
 
 /// Cheap parts first; the image before the parts that take it, or its packages, from the cache.
-pub(crate) const ORDER: [TestPart; 12] = [
+pub(crate) const ORDER: [TestPart; 13] = [
     TestPart::Lint,
     TestPart::Generated,
     TestPart::Unit,
     TestPart::Deny,
     TestPart::Fuzz,
+    TestPart::Mac,
     TestPart::Image,
     TestPart::Machine,
     TestPart::Docker,
@@ -68,6 +69,7 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         TestPart::Lint => &COMPILE,
         TestPart::Unit => UNIT,
         TestPart::Fuzz => &[("g++", "g++")],
+        TestPart::Mac => &[("g++", "g++"), ("nasm", "nasm"), ("ffmpeg", "ffmpeg")],
         TestPart::Docker => &[("unshare", "util-linux"), ("dpkg-deb", "dpkg")],
         TestPart::Faults | TestPart::Ubuntu | TestPart::Kill | TestPart::Twice => SYSTEM,
         _ => &[],
@@ -117,6 +119,7 @@ impl Runner {
             TestPart::Fuzz => super::fuzz::run(&self.root, &self.cargo),
             TestPart::Image => self.image(),
             TestPart::Machine => self.machine(),
+            TestPart::Mac => self.mac(),
             TestPart::Docker => self.docker(),
             TestPart::Faults => self.system("faults::", &[]),
             TestPart::Ubuntu => self.system("ubuntu::", &[]),
@@ -210,6 +213,15 @@ impl Runner {
         test.env("QEMU_MODULE_DIR", libraries.join("qemu"));
         test.env("HELIX_TEST_QEMU", roms).env("HELIX_TEST_QEMU_IMG", start("qemu-img"));
         succeed(test.env("HELIX_TEST_FIRMWARE", tree.join("usr/share/AAVMF")))
+    }
+
+    /// What a Mac gets, and the check that a Mac runs, here with the daemon of this machine.
+    fn mac(&self) -> Result<(), String> {
+        self.system("mac::", &[])?;
+        self.cargo(&["build", "--release", "-p", "helix-host-encoder"])?;
+        let mut check = Command::new(&self.xtask);
+        check.args(["check-host-encoder", "--program"]).arg(self.xtask.with_file_name("helix-host-encoder"));
+        succeed(check.current_dir(&self.root))
     }
 
     /// Engines and their data roots are root's: an ordinary user's tests of them run by sudo.

@@ -1,0 +1,55 @@
+//! The daemon that is checked, for as long as somebody holds it.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use helix_command::Cmd;
+
+use crate::error::Error;
+
+/// The name of its socket, in a folder of its own.
+const SOCKET: &str = "socket";
+
+pub(crate) struct Daemon {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Daemon {
+    /// Starts the program, and waits until it says that it listens.
+    pub(crate) fn start(program: &Path, encoder: Option<&str>) -> Result<Self, Error> {
+        let folder = tempfile::tempdir().map_err(Error::file("making a folder in", &std::env::temp_dir()))?;
+        let socket = folder.path().join(SOCKET);
+        let mut command = Cmd::new(program).arg("--unix").arg(&socket).args(["--log", "warn"]);
+        if let Some(name) = encoder {
+            command = command.args(["--encoder", name]);
+        }
+        let mut command = command.to_std();
+        let mut child = command.stdout(Stdio::piped()).spawn().map_err(Error::file("starting", program))?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().map(BufReader::new);
+        // From here on it is ended whatever happens.
+        let daemon = Self { child, folder };
+        stdout.map_or(Ok(0), |mut out| out.read_line(&mut line)).map_err(Error::file("reading from", program))?;
+        if line.trim_end() != format!("listening on unix:{}", socket.display()) {
+            let said = if line.is_empty() { "nothing; its error is above" } else { line.trim_end() };
+            return Err(Error::Unfinished(format!("{} does not listen, it says {said}", program.display())));
+        }
+        Ok(daemon)
+    }
+
+    pub(crate) fn connect(&self) -> Result<UnixStream, Error> {
+        let socket = self.folder.path().join(SOCKET);
+        UnixStream::connect(&socket).map_err(Error::file("connecting to", &socket))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
