@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use helix_docker_graph::{Image, Packed, Reference, compose, pack, write_layout};
 use helix_recipe::{Architecture, Artifact, ContainerLayer, ContainerRecipe, Options};
+use helix_rootfs::bootstrap::PackageFile;
 use helix_rootfs::chroot::Chroot;
 use helix_rootfs::files::{self, Writer};
 use helix_rootfs::{Arch, Emulation, OverlayTree, clean, settings};
@@ -12,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::{Doing, Error};
 use crate::files_step::{archive_settings, is_roots, lay, place_artifacts, set_permissions, user};
+use crate::guest;
 use crate::key::Inputs;
 use crate::lock::{Lock, Resolution};
 use crate::output::{Folder, write_json};
@@ -20,6 +22,7 @@ use crate::sbom;
 use crate::steps::{artifact_inputs, packages_inputs};
 use crate::store::{Kind, Store};
 use crate::workshop::{Conduct, PackageSet, Workshop};
+use crate::workspace::Workspace;
 
 /// Raised when the way a layer or an image is made changes.
 const REVISION: u32 = 3;
@@ -95,24 +98,34 @@ pub(crate) struct Build {
     /// The recipe's file.
     file: PathBuf,
     resolution: Resolution,
+    /// The keys of each layer's guest components.
+    guests: Vec<Vec<String>>,
 }
 
 impl Build {
-    /// By the lock beside the recipe alone; `None` when it has no answer.
-    pub(crate) fn locked(architecture: Architecture, file: &Path) -> Result<Option<Self>, Error> {
+    /// By locks alone; `None` when it has no answer.
+    pub(crate) fn locked(
+        workspace: &Workspace,
+        architecture: Architecture,
+        file: &Path,
+    ) -> Result<Option<Self>, Error> {
         let recipe = load(architecture, file)?;
         let set = package_set(&recipe, file)?;
         let lock = Lock::read(&set.lock)?;
         let resolution = lock.as_ref().and_then(|l| l.get(recipe.architecture.as_str()));
-        let resolution = resolution.filter(|r| r.request == set.request()).cloned();
-        Ok(resolution.map(|resolution| Self { recipe, file: file.to_owned(), resolution }))
+        let Some(resolution) = resolution.filter(|r| r.request == set.request()).cloned() else { return Ok(None) };
+        let keys = |layer: &ContainerLayer| guest::locked_keys(workspace, architecture, &layer.guest_components);
+        let guests: Result<Option<_>, Error> = recipe.layers.iter().map(keys).collect();
+        Ok(guests?.map(|guests| Self { recipe, file: file.to_owned(), resolution, guests }))
     }
 
     /// By the lock, or by the archives, as the build is told.
     pub(crate) fn resolved(shop: &Workshop<'_>, file: &Path) -> Result<Self, Error> {
         let recipe = load(shop.architecture, file)?;
         let answer = shop.resolve_packages(&package_set(&recipe, file)?)?;
-        Ok(Self { recipe, file: file.to_owned(), resolution: answer.resolution })
+        let keys = |layer: &ContainerLayer| shop.guest_keys(&layer.guest_components);
+        let guests = recipe.layers.iter().map(keys).collect::<Result<_, _>>()?;
+        Ok(Self { recipe, file: file.to_owned(), resolution: answer.resolution, guests })
     }
 
     /// What the image is made from.
@@ -137,6 +150,7 @@ impl Build {
                 .with("layer below", &below)
                 .with("name", &layer.name)
                 .with("packages", &self.resolution.of_layer(at + 1).digest())
+                .with("guest components", &self.guests[at].join(" "))
                 .with_json("artifacts", &artifact_inputs(&layer.artifacts))
                 .with_json("users", &layer.users)
                 .with_json("permissions", &layer.permissions);
@@ -163,8 +177,13 @@ impl Build {
         let mut trees = vec![changes, tree];
         for (at, inputs) in inputs[1..].iter().enumerate() {
             shop.go_on()?;
-            let added = self.resolution.of_layer(at + 1);
-            let (tree, stream) = self.layer(shop, &self.recipe.layers[at], &added, inputs, &trees, &emulation)?;
+            let mut added = self.resolution.of_layer(at + 1);
+            let layer = &self.recipe.layers[at];
+            let guests = shop.guest_packages(&layer.guest_components)?;
+            let mut packages = shop.package_files(&added);
+            packages.extend(guests.iter().map(|guest| guest.file.clone()));
+            let (tree, stream) = self.layer(shop, layer, &packages, inputs, &trees, &emulation)?;
+            added.packages.extend(guests.into_iter().map(|guest| guest.package));
             components.extend(self.components(&added, &tree));
             packed.push(stream);
             trees.insert(0, tree);
@@ -205,7 +224,7 @@ impl Build {
         &self,
         shop: &Workshop<'_>,
         layer: &ContainerLayer,
-        packages: &Resolution,
+        packages: &[PackageFile],
         inputs: &Inputs,
         below: &[PathBuf],
         emulation: &Emulation,
@@ -216,11 +235,9 @@ impl Build {
             let epoch = self.resolution.epoch;
             let below: Vec<&Path> = below.iter().map(PathBuf::as_path).collect();
             let view = OverlayTree::over(&below, &dir.join("work")).doing("opening the layers below")?;
-            if !packages.packages.is_empty() {
-                shop.add_packages(packages, emulation, &view)?;
-                if self.recipe.slim {
-                    clean::slim(view.path()).doing("leaving out documentation")?;
-                }
+            shop.add_packages(packages, epoch, emulation, &view)?;
+            if !packages.is_empty() && self.recipe.slim {
+                clean::slim(view.path()).doing("leaving out documentation")?;
             }
             apply(layer, view.path(), &layer.artifacts, &artifacts, emulation, epoch)?;
             clean::normalise(view.path(), epoch).doing("cleaning the layer")?;
@@ -253,8 +270,15 @@ fn package_set(recipe: &ContainerRecipe, file: &Path) -> Result<PackageSet, Erro
         archives: recipe.archives.clone(),
         host_archives: here,
         packages: recipe.packages.clone(),
-        layers: recipe.package_layers(),
+        layers: package_layers(recipe),
     })
+}
+
+/// What each layer adds, with what its guest components need; empty when none adds anything.
+fn package_layers(recipe: &ContainerRecipe) -> Vec<Vec<String>> {
+    let of_layer = |layer: &ContainerLayer| guest::with_needs(&layer.packages, &layer.guest_components);
+    let layers: Vec<Vec<String>> = recipe.layers.iter().map(of_layer).collect();
+    if layers.iter().all(Vec::is_empty) { Vec::new() } else { layers }
 }
 
 fn apply(

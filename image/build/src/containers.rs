@@ -82,7 +82,7 @@ pub(crate) fn identities(job: &Job, tools: &str) -> Result<Vec<String>, Error> {
             }
             ImageSource::Archive(path) => digest_of_file(path.path())?,
             ImageSource::Layout(path) => digest_of_file(&path.path().join("index.json"))?,
-            ImageSource::Build(path) => Build::locked(job.recipe.architecture, path.path())?
+            ImageSource::Build(path) => Build::locked(&job.conduct.workspace, job.recipe.architecture, path.path())?
                 .map_or_else(|| Ok(unknown()), |b| b.identity(tools))?,
         })
     };

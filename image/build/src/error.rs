@@ -58,6 +58,17 @@ pub enum Error {
         /// Why it failed.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A guest component is not what an image can take.
+    #[error("{name}: {why}")]
+    Component {
+        /// Its package.
+        name: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A program did not do what it should.
+    #[error(transparent)]
+    Command(#[from] helix_command::Error),
     /// Container images could not be put into their stores.
     #[error(transparent)]
     Containers(#[from] helix_docker_graph::Error),
@@ -127,6 +138,8 @@ impl Error {
             Self::Tree { .. }
             | Self::Fetch { .. }
             | Self::Disk { .. }
+            | Self::Component { .. }
+            | Self::Command(_)
             | Self::Containers(_)
             | Self::Io { .. }
             | Self::Interrupted => Kind::Build,

@@ -5,6 +5,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use helix_recipe::Recipe;
+use helix_rootfs::apt::Package;
+use helix_rootfs::bootstrap::PackageFile;
 use helix_rootfs::chroot::Chroot;
 use helix_rootfs::files::Writer;
 use helix_rootfs::{Arch, Emulation, OverlayTree, clean, settings};
@@ -13,6 +15,7 @@ use crate::containers::Stores;
 use crate::disk_plan::{esp_files, layout};
 use crate::error::{Doing, Error};
 use crate::files_step::is_roots;
+use crate::guest::{self, GuestPackage};
 use crate::key::Inputs;
 use crate::lock::Resolution;
 use crate::manifest::{Manifest, SCHEMA_VERSION};
@@ -79,7 +82,7 @@ impl Job {
             architecture: self.recipe.architecture,
             archives: self.recipe.archives.clone(),
             host_archives: self.host_archives.clone(),
-            packages: self.recipe.packages.clone(),
+            packages: guest::with_needs(&self.recipe.packages, &self.recipe.guest_components),
             layers: Vec::new(),
         }
     }
@@ -105,6 +108,8 @@ impl Job {
 /// What the disk is put together from, besides files and settings.
 struct Trees {
     packages: PathBuf,
+    /// The project's own packages, which are not in that tree.
+    guests: Vec<GuestPackage>,
     initramfs: PathBuf,
     /// Docker's stores.
     stores: Option<Stores>,
@@ -138,7 +143,9 @@ impl<'a> Session<'a> {
         let ready = self.prepare_containers()?;
         let (tools, key) = (self.shop.tools.identity(), self.shop.tools.key());
         let epoch = answer.resolution.epoch;
-        let inputs = StepInputs::of(&self.job.recipe, &digest, epoch, tools, key, &ready.identities)?;
+        let components = &self.job.recipe.guest_components;
+        let guests = self.shop.guest_keys(components)?;
+        let inputs = StepInputs::of(&self.job.recipe, &digest, epoch, tools, key, &guests, &ready.identities)?;
         if let Some(mut manifest) = self.finished(&inputs.disk) {
             // The disk is the same, but what says nothing about it may have changed since: checks, and whether the
             // packages were in the lock already.
@@ -161,6 +168,7 @@ impl<'a> Session<'a> {
             return Ok(Built::Stopped(Step::Containers));
         }
         let artifacts = self.shop.fetch_artifacts(&self.job.recipe.artifacts)?;
+        let guests = self.shop.guest_packages(components)?;
         let emulation = self.shop.emulation(&answer.resolution)?;
         let packages = self.shop.packages(&inputs.packages, &answer.resolution, &emulation)?;
         self.shop.store.set_last(&self.job.last_name(Step::Packages), &inputs.packages)?;
@@ -173,7 +181,7 @@ impl<'a> Session<'a> {
             return Ok(Built::Stopped(Step::Initramfs));
         }
         self.shop.go_on()?;
-        let trees = Trees { packages, initramfs, stores };
+        let trees = Trees { packages, guests, initramfs, stores };
         self.image(&inputs, &answer, &trees, &artifacts, &emulation)
     }
 
@@ -232,6 +240,8 @@ impl<'a> Session<'a> {
         // The tree's upper layer lies in the cache's own file system: that of the output may not hold ids of a tree.
         let view = OverlayTree::new(&trees.packages, &self.shop.work.path().join("files")).doing("laying files")?;
         let tree = view.path();
+        let guests: Vec<PackageFile> = trees.guests.iter().map(|guest| guest.file.clone()).collect();
+        self.shop.add_packages(&guests, epoch, emulation, &view)?;
         self.shop.progress.begin("Laying files and settings over the packages", None);
         // What belongs to root comes before users are made, who get their first files from /etc/skel; the rest after.
         self.lay_files(tree, epoch, is_roots)?;
@@ -249,7 +259,10 @@ impl<'a> Session<'a> {
         let kernel = settings::kernel_version(tree).doing("looking for the kernel")?;
         let whole = self.with_stores(&view, trees)?;
         let root = whole.as_ref().map_or(tree, OverlayTree::path);
-        let (job, packages, out) = (self.job, &answer.resolution.packages, folder.path());
+        let (job, out) = (self.job, folder.path());
+        let own = trees.guests.iter().map(|guest| &guest.package);
+        let packages: Vec<Package> = answer.resolution.packages.iter().chain(own).cloned().collect();
+        let packages = &packages;
         let containers = trees.stores.as_ref().map_or(&[][..], |stores| &stores.components);
         // Making the file system keeps one processor busy; the lists are ready before it is.
         let (lists, disk) = std::thread::scope(|scope| {
@@ -393,7 +406,7 @@ impl<'a> Session<'a> {
 /// The bill of materials and the list of files.
 fn write_lists(
     job: &Job,
-    packages: &[helix_rootfs::apt::Package],
+    packages: &[Package],
     containers: &[serde_json::Value],
     tree: &Path,
     epoch: u64,

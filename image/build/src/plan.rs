@@ -36,10 +36,12 @@ pub fn plan(job: &Job, store: &Store) -> Result<Vec<PlannedStep>, Error> {
     let tools = Tools::locked(&job.conduct.workspace, host, target);
     let lock = Lock::read(&job.lock_file())?;
     let resolution = lock.as_ref().and_then(|l| l.get(target.debian_name())).filter(|r| r.request == job.request());
-    let inputs = match (&tools, resolution) {
-        (Some((tools, identity)), Some(r)) => {
+    let (workspace, components) = (&job.conduct.workspace, &job.recipe.guest_components);
+    let guests = crate::guest::locked_keys(workspace, job.recipe.architecture, components)?;
+    let inputs = match (&tools, resolution, guests) {
+        (Some((tools, identity)), Some(r), Some(guests)) => {
             let containers = crate::containers::identities(job, identity)?;
-            Some(StepInputs::of(&job.recipe, &r.digest(), r.epoch, identity, &tools.key(), &containers)?)
+            Some(StepInputs::of(&job.recipe, &r.digest(), r.epoch, identity, &tools.key(), &guests, &containers)?)
         }
         _ => None,
     };

@@ -78,7 +78,7 @@ pub(crate) fn request(
 }
 
 impl Question<'_> {
-    fn request(&self) -> String {
+    pub(crate) fn request(&self) -> String {
         request(&self.archives, &self.packages, &self.layers, self.essential, self.arch)
     }
 

@@ -73,9 +73,10 @@ pub(crate) fn components(distribution: Distribution, release: &str, packages: &[
 }
 
 fn component(package: &Package, distribution: Distribution, release: &str, tree: &Path) -> Value {
+    let vendor = if package.archive == crate::guest::ARCHIVE { "helix".into() } else { distribution.to_string() };
     let purl = format!(
         "pkg:deb/{}/{}@{}?arch={}&distro={}",
-        distribution,
+        vendor,
         encode(&package.name),
         encode(&package.version),
         package.architecture,

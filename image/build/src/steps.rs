@@ -122,7 +122,7 @@ pub struct StepInputs {
 
 impl StepInputs {
     /// Works out all inputs; `resolution` is the digest of the packages' resolution, `epoch` its time, `tools` the identity of the tools,
-    /// `tools_key` their key, `containers` what each container image of the recipe is made from.
+    /// `tools_key` their key, `guests` the keys of guest components, `containers` what each container image of the recipe is made from.
     ///
     /// # Errors
     /// When a file of the recipe cannot be read.
@@ -132,6 +132,7 @@ impl StepInputs {
         epoch: u64,
         tools: &str,
         tools_key: &str,
+        guests: &[String],
         containers: &[String],
     ) -> Result<Self, Error> {
         let packages = packages_inputs(resolution, tools);
@@ -140,6 +141,7 @@ impl StepInputs {
             .with("tree of packages", &packages.key())
             .with_json("archives", &recipe.archives)
             .with_json("permissions", &recipe.permissions)
+            .with("guest components", &guests.join(" "))
             .with_json("artifacts", &artifact_inputs(&recipe.artifacts))
             .with_json("users", &recipe.users)
             .with_json("units", &recipe.units)

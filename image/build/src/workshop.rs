@@ -179,7 +179,8 @@ impl<'a> Workshop<'a> {
         let entry = self.store.get_or_make(Kind::Trees, inputs, |dir| {
             let tree = dir.join("tree");
             std::fs::create_dir(&tree).map_err(|e| Error::io("making", &tree, e))?;
-            self.install(resolution, emulation, &tree, |bootstrap, files, tree| bootstrap.install(files, tree))
+            let files = self.package_files(resolution);
+            self.install(&files, resolution.epoch, emulation, &tree, |bootstrap| bootstrap.install(&files, &tree))
         })?;
         Ok(entry.join("tree"))
     }
@@ -187,38 +188,47 @@ impl<'a> Workshop<'a> {
     /// Adds packages to the view of a tree that has others.
     pub(crate) fn add_packages(
         &self,
-        resolution: &Resolution,
+        files: &[PackageFile],
+        epoch: u64,
         emulation: &Emulation,
         view: &OverlayTree,
     ) -> Result<(), Error> {
-        self.install(resolution, emulation, view.path(), |bootstrap, files, tree| bootstrap.add(files, tree))
+        if files.is_empty() {
+            return Ok(());
+        }
+        self.install(files, epoch, emulation, view.path(), |bootstrap| bootstrap.add(files, view.path()))
     }
 
-    fn install(
-        &self,
-        resolution: &Resolution,
-        emulation: &Emulation,
-        tree: &Path,
-        how: impl Fn(&Bootstrap<'_>, &[PackageFile], &Path) -> Result<(), helix_rootfs::Error>,
-    ) -> Result<(), Error> {
+    /// The files of packages, all of which are in the cache.
+    pub(crate) fn package_files(&self, resolution: &Resolution) -> Vec<PackageFile> {
         let blobs = self.store.blobs(Kind::Packages, self.conduct.offline);
         let file = |package: &helix_rootfs::apt::Package| PackageFile {
             name: package.name.clone(),
             file: blobs.path(&package.sha256),
             essential: resolution.essential.contains(&package.name),
         };
-        let files: Vec<PackageFile> = resolution.packages.iter().map(file).collect();
+        resolution.packages.iter().map(file).collect()
+    }
+
+    fn install(
+        &self,
+        files: &[PackageFile],
+        epoch: u64,
+        emulation: &Emulation,
+        tree: &Path,
+        how: impl Fn(&Bootstrap<'_>) -> Result<(), helix_rootfs::Error>,
+    ) -> Result<(), Error> {
         self.progress.begin("Installing packages", Some(2 * files.len() as u64));
         let bootstrap = Bootstrap {
             toolbox: self.tools.toolbox(),
             arch: crate::steps::arch(self.architecture),
             emulation,
-            epoch: resolution.epoch,
+            epoch,
             progress: &|phase, name| self.progress.advance(1, &format!("{phase} {name}")),
         };
-        how(&bootstrap, &files, tree).doing("installing packages")?;
-        clean::clean(tree, &Writer::new(tree, resolution.epoch)).doing("cleaning the tree of packages")?;
-        clean::normalise(tree, resolution.epoch).doing("cleaning the tree of packages")?;
+        how(&bootstrap).doing("installing packages")?;
+        clean::clean(tree, &Writer::new(tree, epoch)).doing("cleaning the tree of packages")?;
+        clean::normalise(tree, epoch).doing("cleaning the tree of packages")?;
         self.progress.end(&format!("{} packages", files.len()));
         Ok(())
     }

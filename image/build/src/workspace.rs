@@ -97,6 +97,11 @@ impl Workspace {
         self.root.join("recipes/tools.lock")
     }
 
+    /// The lock of the libraries that guest components are linked to.
+    pub(crate) fn guest_lock(&self) -> PathBuf {
+        self.root.join("recipes/guest.lock")
+    }
+
     /// Where a container image goes unless `--output` says otherwise.
     pub fn container_output(&self, recipe: &str) -> PathBuf {
         self.root.join("target/containers").join(recipe)

@@ -46,7 +46,7 @@ pub use fault::{Fault, Faults};
 pub use loader::{DiskLoader, LARGEST, LoadError, Loader};
 pub use model::{
     Architecture, Archive, Artifact, Check, ContainerConfig, ContainerImage, ContainerLayer, ContainerRecipe, Disk,
-    Distribution, Docker, FilesLayer, Permission, Recipe, StorageDriver, Units, User,
+    Distribution, Docker, FilesLayer, GuestComponent, Permission, Recipe, StorageDriver, Units, User,
 };
 pub use ownership::{Mode, Owner, OwnershipError};
 pub use parse::{Options, check, load, load_container, parse, parse_str};

@@ -42,6 +42,14 @@ choice! {
     }
 }
 
+choice! {
+    /// A program of this project for the image. It is built for the image's architecture and packed as a Debian package.
+    pub enum GuestComponent is "a guest component" {
+        /// The GStreamer elements `vsockenc` and `helixh264enc`.
+        Vsockenc = "vsockenc",
+    }
+}
+
 record! {
     /// Keys that say how a file relates to others. They are about the file that has them and are never inherited.
     pub(crate) struct Header is "a recipe" {
@@ -69,6 +77,8 @@ record! {
         /// Packages to install. An entry with `-` behind it removes an inherited one.
         packages: Vec<String> = filled_list(text(&rule::PACKAGE)), required,
             ["systemd", "docker.io", "linux-image-${architecture}"];
+        /// Programs of this project, each built for the architecture and installed as a Debian package.
+        guest_components: Vec<GuestComponent> = list(word::<GuestComponent>()), default([]), ["vsockenc"];
         /// Folders whose contents are laid over the tree.
         files: Vec<FilesLayer> = list(mapping::<FilesLayer>()), default([]), null;
         /// Modes and owners, set after files and artifacts.
@@ -275,6 +285,8 @@ record! {
         name: String = text(&rule::SLUG), required, "desktop";
         /// Packages that it adds to those below, installed before everything else of the layer.
         packages: Vec<String> = list(text(&rule::PACKAGE)), default([]), ["gnome-shell"];
+        /// Programs of this project, each built for the architecture and installed as a Debian package.
+        guest_components: Vec<GuestComponent> = list(word::<GuestComponent>()), default([]), ["vsockenc"];
         /// Folders whose contents are laid over the tree.
         files: Vec<FilesLayer> = list(mapping::<FilesLayer>()), default([]), null;
         /// Files and archives that are not packages, each with its digest.
@@ -327,14 +339,6 @@ impl Archive {
             (Some(snapshot), Some(mirror)) => format!("{}/{snapshot}", mirror.trim_end_matches('/')),
             _ => self.mirror.clone(),
         }
-    }
-}
-
-impl ContainerRecipe {
-    /// The packages that each layer adds; empty when none adds any.
-    pub fn package_layers(&self) -> Vec<Vec<String>> {
-        let lists: Vec<Vec<String>> = self.layers.iter().map(|layer| layer.packages.clone()).collect();
-        if lists.iter().all(Vec::is_empty) { Vec::new() } else { lists }
     }
 }
 

@@ -91,6 +91,12 @@ impl<'a> Apt<'a> {
     /// # Errors
     /// When the folder cannot be written.
     pub fn new(dir: &Path, arch: Arch, archives: &'a [Archive], run: &'a dyn Fn(&str) -> Cmd) -> Result<Self, Error> {
+        // Of an archive that the recipe had before, nothing may be left.
+        let settings = dir.join("etc");
+        match std::fs::remove_dir_all(&settings) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(Error::io("removing", &settings, e)),
+            _ => {}
+        }
         for sub in ["etc/sources.list.d", "etc/preferences.d", "etc/apt.conf.d", "lists/partial", "archives/partial"] {
             let path = dir.join(sub);
             std::fs::create_dir_all(&path).map_err(|e| Error::io("creating", &path, e))?;
@@ -326,6 +332,23 @@ mod tests {
         assert_eq!((package.name.as_str(), package.version.as_str(), package.size), ("libc6", "1:2.41-12+deb13u4", 77));
         assert!(apt.package("'http://elsewhere/a_1_all.deb' a_1_all.deb 1 SHA256:00").is_err());
         assert!(apt.package(&line.replace("SHA256", "MD5Sum")).is_err());
+    }
+
+    #[test]
+    fn an_archive_that_is_asked_no_more_leaves_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let run = |p: &str| Cmd::new(p);
+        let names = || {
+            let entries = std::fs::read_dir(dir.path().join("etc/sources.list.d")).expect("sources");
+            let mut names: Vec<_> = entries.map(|e| e.expect("an entry").file_name()).collect();
+            names.sort();
+            names
+        };
+        let both = [archive("debian", "http://m/debian"), archive("security", "http://m/debian-security")];
+        Apt::new(dir.path(), Arch::Arm64, &both, &run).expect("an apt");
+        assert_eq!(names(), ["debian.sources", "security.sources"]);
+        Apt::new(dir.path(), Arch::Arm64, &both[..1], &run).expect("an apt");
+        assert_eq!(names(), ["debian.sources"]);
     }
 
     #[test]

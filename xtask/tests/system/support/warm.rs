@@ -17,7 +17,7 @@ use super::debs::Deb;
 use super::host::root_folder;
 
 /// The locks that a build of quickstart needs, without their ending.
-pub(crate) const LOCKS: [&str; 3] = ["tools", "quickstart", "containers/helix-encode"];
+pub(crate) const LOCKS: [&str; 4] = ["tools", "quickstart", "containers/helix-encode", "guest"];
 
 /// The real cache, and locks whose packages are all in it.
 #[derive(Debug)]
