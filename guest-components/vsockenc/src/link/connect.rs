@@ -72,7 +72,7 @@ pub(crate) fn connect(
         Address::Unix(path) => dial(AddressFamily::UNIX, &SocketAddrUnix::new(path)?, &patience)?,
         Address::Tcp { host, port } => dial_tcp(host, *port, &patience)?,
         Address::VirtioPort(name) => {
-            return Ok(Link { fd: open_port(&Path::new("/dev/virtio-ports").join(name))?, socket: false });
+            return Ok(Link::port(open_port(&Path::new("/dev/virtio-ports").join(name))?));
         }
     };
     Ok(Link { fd, socket: true })
