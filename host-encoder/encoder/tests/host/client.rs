@@ -12,6 +12,14 @@ use helix_host_encoder::{Backend, Config, Endpoint, Server, Timeouts, backend};
 /// How long a test waits for anything.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A seed for random points, which is printed; `HELIX_SEED` sets it.
+pub(crate) fn seed() -> u64 {
+    let given = std::env::var("HELIX_SEED").ok().map(|text| text.parse().expect("HELIX_SEED is a number"));
+    let seed = given.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().expect("a clock").as_nanos() as u64);
+    println!("seed: HELIX_SEED={seed}");
+    seed
+}
+
 pub(crate) trait Socket: std::io::Read + std::io::Write + Send {
     fn twin(&self) -> Box<dyn Socket>;
     fn tick(&self);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use helix_frame_protocol::*;
 use helix_host_encoder::{Config, Endpoint, Server, Timeouts, backend};
 
-use crate::client::{Client, PATIENCE, config, frame, hello, wanted};
+use crate::client::{Client, PATIENCE, config, frame, hello, seed, wanted};
 
 /// So short that a server that waits for one of them fails the test by its time.
 const TIMEOUTS: Timeouts = Timeouts {
@@ -135,9 +135,7 @@ fn a_program_killed_at_1000_random_points_is_followed_by_another_on_the_same_byt
     let small = wanted(PixelFormat::Nv12, 64, 64);
     let program = whole_program(&small);
     let begun = Instant::now();
-    let seed: u64 = 1;
-    println!("seed {seed}");
-    let mut random = seed;
+    let mut random = seed();
     for _ in 0..1000 {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let attach = machine.attach();
