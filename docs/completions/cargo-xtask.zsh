@@ -241,7 +241,8 @@ _arguments "${_arguments_options[@]}" : \
 ':what -- What to measure:((qcow2\:"Writing a qcow2, against qemu-img convert"
 build\:"A cold build, against mmdebstrap, mke2fs and qemu-img"
 docker-graph\:"An image into a data root, against docker load"
-steps\:"A build with one changed file, one with nothing changed, and the peak of memory"))' \
+steps\:"A build with one changed file, one with nothing changed, and the peak of memory"
+encode\:"Frames to the host'\''s encoder and back, against encoders in one process"))' \
 && ret=0
 ;;
 (test)

@@ -339,6 +339,8 @@ pub(crate) enum BenchKind {
     DockerGraph,
     /// A build with one changed file, one with nothing changed, and the peak of memory
     Steps,
+    /// Frames to the host's encoder and back, against encoders in one process
+    Encode,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@
 //! - [`Outgoing`] puts header and body in front of the caller's slices, for one vectored write.
 //! - [`Session`] refuses what is out of order, on either end, before anything is sent or any data is read.
 //! - [`Receiver`] reads from a blocking transport with a limit of time for each message.
+//! - [`Attach`] and [`Finder`] are how a connection begins on a transport that has none, as a port of virtio-serial.
 //!
 //! ```
 //! use helix_frame_protocol::{Decoder, Envelope, Message, Outgoing};
@@ -22,6 +23,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod attach;
 mod body;
 mod code;
 mod decoder;
@@ -36,6 +38,7 @@ mod receiver;
 mod session;
 mod token;
 
+pub use crate::attach::{ATTACH, Attach, Finder, has_attach};
 pub use crate::code::{Code, ErrorCode, FrameWay, Matrix, PixelFormat, Profile, Range, Set, SkipReason};
 pub use crate::decoder::Decoder;
 pub use crate::error::Error;

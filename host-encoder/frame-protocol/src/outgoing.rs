@@ -3,6 +3,7 @@
 use std::io::{Error as IoError, ErrorKind, IoSlice, Write};
 use std::time::{Duration, Instant};
 
+use crate::attach::Attach;
 use crate::error::Error;
 use crate::limits::HEADER;
 use crate::message::{Envelope, Message};
@@ -31,6 +32,11 @@ impl<'a> Outgoing<'a> {
         let parts = std::iter::once(&prefix[..]).chain(data.iter().copied());
         let parts = parts.filter(|part| !part.is_empty()).map(IoSlice::new).collect();
         Ok(Self { parts, gone: 0, left })
+    }
+
+    /// An attach on its way out.
+    pub fn attach(attach: &'a Attach) -> Self {
+        Self { parts: vec![IoSlice::new(attach.bytes())], gone: 0, left: attach.bytes().len() }
     }
 
     /// What is still to be written, for `writev`.

@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 
 use helix_frame_protocol::limits::{HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_SIDE};
 use helix_frame_protocol::{
-    Capabilities, Decoder, Envelope, ErrorCode, Failure, FrameWay, Hello, Message, Outgoing, Role, Session, Set, Size,
-    Token, VERSION, Welcome,
+    Attach, Capabilities, Decoder, Envelope, ErrorCode, Failure, Finder, FrameWay, Hello, Message, Outgoing, Role,
+    Session, Set, Size, Token, VERSION, Welcome, has_attach,
 };
+use rustix::rand::GetRandomFlags;
 
 use super::{Fault, FaultKind, Mailbox};
 use crate::address::Address;
 use crate::link::{ConnectError, Link, connect};
 
-/// What is left of an earlier connection on a virtio-serial port has come when nothing comes for so long.
-const QUIET: Duration = Duration::from_millis(50);
+/// How long the first attach is waited for; each further one twice as long.
+const FIRST_ATTACH: Duration = Duration::from_millis(250);
 
 /// Why a connection is over.
 #[derive(Debug, Clone)]
@@ -94,22 +95,30 @@ impl<'a> Connection<'a> {
         given_up: &dyn Fn() -> bool,
     ) -> Result<(Self, Welcome), Ending> {
         let end = Instant::now() + limit.min(HANDSHAKE_TIMEOUT);
-        let left = || end.saturating_duration_since(Instant::now());
-        let link = connect(address, left(), &mailbox.waker, given_up).map_err(|e| match e {
+        let left = end.saturating_duration_since(Instant::now());
+        let link = connect(address, left, &mailbox.waker, given_up).map_err(|e| match e {
             ConnectError::GivenUp => Ending::Stopped,
             e => Ending::Gone(format!("connecting to {address}: {e}")),
         })?;
         let mut connection = Self::new(link, limit, mailbox);
-        connection.skip_leftovers(left())?;
-        connection.send(0, Message::Hello(hello(token, ways)), &[])?;
+        let welcome = connection.greet(hello(token, ways), end, given_up)?;
+        Ok((connection, welcome))
+    }
+
+    fn greet(&mut self, hello: Hello, end: Instant, given_up: &dyn Fn() -> bool) -> Result<Welcome, Ending> {
+        if self.link.outlives_connections() {
+            self.attach(end, given_up)?;
+        }
+        self.send(0, Message::Hello(hello), &[])?;
         loop {
             if given_up() {
                 return Err(Ending::Stopped);
             }
-            match connection.next(left())? {
-                Some((Envelope { message: Message::Welcome(welcome), .. }, _)) => return Ok((connection, welcome)),
+            let left = end.saturating_duration_since(Instant::now());
+            match self.next(left)? {
+                Some((Envelope { message: Message::Welcome(welcome), .. }, _)) => return Ok(welcome),
                 Some((Envelope { message: Message::Error(failure), .. }, _)) => return Err(Ending::stated(&failure)),
-                _ if left().is_zero() => return Err(Ending::gone(format!("{address} did not answer hello in time"))),
+                _ if left.is_zero() => return Err(Ending::gone("the host did not answer hello in time")),
                 _ => {}
             }
         }
@@ -134,21 +143,68 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// The host cannot have said anything yet, so what comes is for an earlier reader of the same port.
-    fn skip_leftovers(&mut self, limit: Duration) -> Result<(), Ending> {
-        let begun = Instant::now();
-        while self.link.outlives_connections() && begun.elapsed() < limit {
-            let ready = self.link.wait(false, &self.mailbox.waker, QUIET).map_err(Ending::gone)?;
-            match self.link.read(&mut [0; 4096]).map_err(Ending::gone)? {
-                Some(0) => return Err(Ending::gone("nobody is at the other end of the port")),
-                None if !ready.readable => return Ok(()),
-                _ => {}
+    /// Begins a connection where others were before. What is sent is lost while nobody is at the other end, or even what was
+    /// sent before somebody came, so it is sent until there is an answer.
+    fn attach(&mut self, end: Instant, given_up: &dyn Fn() -> bool) -> Result<(), Ending> {
+        let mut patience = FIRST_ATTACH;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Ending::gone("nobody answers at the other end of the port"));
             }
-            if self.mailbox.is_stopped() {
+            if self.attach_once(patience.min(left), given_up)? {
+                return Ok(());
+            }
+            patience *= 2;
+        }
+    }
+
+    /// Sends an attach and throws away what comes before its answer; whether that came in time.
+    fn attach_once(&mut self, patience: Duration, given_up: &dyn Fn() -> bool) -> Result<bool, Ending> {
+        let mut mark = [0; 16];
+        rustix::rand::getrandom(&mut mark, GetRandomFlags::empty()).map_err(Ending::gone)?;
+        let (attach, mut finder, begun) = (Attach::new(mark), Finder::default(), Instant::now());
+        let mut outgoing = Outgoing::attach(&attach);
+        loop {
+            if outgoing.left() > 0 {
+                outgoing.advance(self.link.write(outgoing.slices()).map_err(Ending::gone)?.unwrap_or(0));
+            }
+            if self.read_to(&attach, &mut finder)? {
+                return Ok(true);
+            }
+            let left = patience.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return Ok(false);
+            }
+            self.link.wait(outgoing.left() > 0, &self.mailbox.waker, left).map_err(Ending::gone)?;
+            if given_up() {
                 return Err(Ending::Stopped);
             }
         }
-        Ok(())
+    }
+
+    /// Reads what is there; whether the answer to the attach was in it.
+    fn read_to(&mut self, attach: &Attach, finder: &mut Finder) -> Result<bool, Ending> {
+        let mut buffer = [0; 4096];
+        while let Some(count) = self.link.read(&mut buffer).map_err(Ending::gone)? {
+            if count == 0 {
+                return Err(Ending::gone("nobody is at the other end of the port"));
+            }
+            let mut bytes = &buffer[..count];
+            while let Some((found, end)) = finder.find(bytes) {
+                bytes = &bytes[end..];
+                if found == *attach {
+                    let quiet = bytes.is_empty();
+                    return if quiet { Ok(true) } else { Err(Ending::gone("the host speaks before it is asked")) };
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the data can be sent: on a port they must not look like the beginning of a connection.
+    pub(super) fn can_carry(&self, data: &[&[u8]]) -> bool {
+        !self.link.outlives_connections() || !has_attach(data)
     }
 
     /// Sets the longest time for a message and for an answer.
@@ -357,4 +413,90 @@ fn hello(token: Option<Token>, ways: Set<FrameWay>) -> Hello {
     };
     let name = concat!("vsockenc ", env!("CARGO_PKG_VERSION")).to_owned();
     Hello { min_version: VERSION, max_version: VERSION, capabilities, name, token }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::os::unix::net::{UnixListener, UnixStream};
+
+    use helix_frame_protocol::{ATTACH, Colorimetry, Configure, FrameRate, PixelFormat, Profile};
+    use helix_host_encoder::{Config, Endpoint, Server, Timeouts, backend};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(10);
+
+    /// A server at a character device that the test plays: a socket that stays when the programs of the guest change.
+    fn device() -> (Server, UnixStream, tempfile::TempDir) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("chardev");
+        let listener = UnixListener::bind(&path).expect("a device");
+        let server = Server::start(Config {
+            endpoints: vec![Endpoint::VirtioSerial(path)],
+            token: None,
+            backend: backend::backend("discard").expect("an encoder"),
+            provider: None,
+            max_streams: 1,
+            timeouts: Timeouts::default(),
+            on_stream_end: None,
+        });
+        let (device, _) = listener.accept().expect("the server comes");
+        device.set_nonblocking(true).expect("a device that is polled");
+        (server.expect("a server"), device, folder)
+    }
+
+    /// A program of the guest opens the port.
+    fn open<'a>(device: &UnixStream, mailbox: &'a Mailbox) -> Result<Connection<'a>, Ending> {
+        let link = Link::port(device.try_clone().expect("a twin").into());
+        let mut connection = Connection::new(link, LIMIT, mailbox);
+        connection.greet(hello(None, [FrameWay::Pixels].into()), Instant::now() + LIMIT, &|| false)?;
+        Ok(connection)
+    }
+
+    fn configure() -> Message {
+        Message::Configure(Configure {
+            size: Size { width: 64, height: 64 },
+            format: PixelFormat::Nv12,
+            colorimetry: Colorimetry::default(),
+            profile: Profile::H264ConstrainedBaseline,
+            level: None,
+            low_latency: true,
+            rate: FrameRate { numerator: 30, denominator: 1 },
+            keyframe_interval: 0,
+            bitrate: 1_000_000,
+            ways: [FrameWay::Pixels].into(),
+        })
+    }
+
+    #[test]
+    fn a_program_finds_the_host_after_others_that_ended_anyhow_on_the_same_port() {
+        let (server, mut device, _folder) = device();
+        let mailbox = Mailbox::new().expect("an eventfd");
+        for round in 0..100 {
+            let mut connection = open(&device, &mailbox).unwrap_or_else(|e| panic!("round {round}: {e:?}"));
+            connection.send(1, configure(), &[]).expect("it is sent");
+            match round % 3 {
+                // What the host answers is for nobody.
+                0 => connection.goodbye(),
+                // Killed in the middle of a frame's header, or of an attach.
+                1 => device.write_all(&b"HXFP"[..]).expect("it is sent"),
+                _ => device.write_all(&ATTACH[..17]).expect("it is sent"),
+            }
+        }
+        assert!(server.stop());
+    }
+
+    #[test]
+    fn without_a_host_the_time_is_kept() {
+        let (device, _other) = UnixStream::pair().expect("a pair");
+        device.set_nonblocking(true).expect("a device that is polled");
+        let mailbox = Mailbox::new().expect("an eventfd");
+        let mut connection = Connection::new(Link::port(device.into()), LIMIT, &mailbox);
+        let (begun, limit) = (Instant::now(), Duration::from_millis(400));
+        let error = connection.greet(hello(None, Set::EMPTY), begun + limit, &|| false).expect_err("nobody is there");
+        assert!(matches!(error, Ending::Gone(_)), "{error:?}");
+        assert!((limit..limit * 3).contains(&begun.elapsed()));
+        assert!(!connection.can_carry(&[&ATTACH]) && connection.can_carry(&[&ATTACH[..31]]));
+    }
 }

@@ -147,6 +147,11 @@ impl<'a, 'b> Serving<'a, 'b> {
             Ok(load) => load,
             Err(error) => return self.cannot_load(frame, flushes, &error),
         };
+        if !self.connection.can_carry(&load.slices()) {
+            let reason = "its pixels look like the beginning of a connection".to_owned();
+            self.drop_frame(frame.number, flushes, frame.keyframe, reason);
+            return Ok(());
+        }
         let wire = WireFrame {
             size,
             format: setup.format,

@@ -20,6 +20,9 @@ use crate::address::Address;
 /// How often a look-up of a name looks whether it was given up.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// What a Unix socket may hold, in bytes: each time it is full, both ends wait for one another.
+const SEND_BUFFER: usize = 1 << 20;
+
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConnectError {
@@ -69,10 +72,10 @@ pub(crate) fn connect(
     let patience = Patience { end: Instant::now() + limit, limit, given_up, waker };
     let fd = match address {
         Address::Vsock { cid, port } => dial(AddressFamily::VSOCK, &VsockAddr::new(*cid, *port), &patience)?,
-        Address::Unix(path) => dial(AddressFamily::UNIX, &SocketAddrUnix::new(path)?, &patience)?,
+        Address::Unix(path) => dial_unix(path, &patience)?,
         Address::Tcp { host, port } => dial_tcp(host, *port, &patience)?,
         Address::VirtioPort(name) => {
-            return Ok(Link { fd: open_port(&Path::new("/dev/virtio-ports").join(name))?, socket: false });
+            return Ok(Link::port(open_port(&Path::new("/dev/virtio-ports").join(name))?));
         }
     };
     Ok(Link { fd, socket: true })
@@ -81,6 +84,13 @@ pub(crate) fn connect(
 fn open_port(path: &Path) -> Result<OwnedFd, ConnectError> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     Ok(rustix::fs::open(path, flags, Mode::empty())?)
+}
+
+fn dial_unix(path: &Path, patience: &Patience<'_>) -> Result<OwnedFd, ConnectError> {
+    let fd = dial(AddressFamily::UNIX, &SocketAddrUnix::new(path)?, patience)?;
+    // The system gives as much as it allows. Whatever that is, frames arrive.
+    sockopt::set_socket_send_buffer_size(&fd, SEND_BUFFER)?;
+    Ok(fd)
 }
 
 fn dial(family: AddressFamily, address: &impl SocketAddrArg, patience: &Patience<'_>) -> Result<OwnedFd, ConnectError> {

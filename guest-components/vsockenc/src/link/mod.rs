@@ -61,6 +61,11 @@ pub(crate) struct Link {
 }
 
 impl Link {
+    /// A port of virtio-serial.
+    pub(crate) fn port(fd: OwnedFd) -> Self {
+        Self { fd, socket: false }
+    }
+
     /// Waits until there is something to read, or, if `writing`, space to write, or a wake; for so long at most.
     pub(crate) fn wait(&self, writing: bool, waker: &Waker, limit: Duration) -> io::Result<Ready> {
         let wanted = if writing { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };

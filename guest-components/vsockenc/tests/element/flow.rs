@@ -258,3 +258,16 @@ fn the_host_is_told_when_the_pipeline_stops() {
     until("the goodbye", || host.seen().iter().any(|seen| matches!(seen, Seen::Goodbye)));
     assert_eq!(encoder.stat::<u64>("access-units"), 1, "figures can be read afterwards");
 }
+
+#[test]
+fn an_element_that_nobody_needs_is_gone() {
+    let host = Host::start(Manners::default());
+    let mut encoder = Encoder::with(&host, &[]);
+    encoder.push(0);
+    encoder.harness.pull().expect("an access unit");
+    let (element, bus) = (encoder.element.downgrade(), encoder.bus.downgrade());
+    encoder.element.set_state(gst::State::Null).expect("stopped");
+    drop(encoder);
+    assert!(element.upgrade().is_none());
+    assert!(bus.upgrade().is_none());
+}

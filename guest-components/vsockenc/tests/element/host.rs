@@ -1,5 +1,6 @@
 //! A host encoder for tests: its access units say which frame they are of, and it misbehaves as it is told.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::Hasher;
 use std::io::Write;
@@ -61,7 +62,7 @@ pub(crate) struct Host {
     connections: Arc<AtomicUsize>,
     frozen: Arc<AtomicBool>,
     stop: Arc<AtomicBool>,
-    open: Arc<Mutex<Vec<UnixStream>>>,
+    open: Arc<Mutex<BTreeMap<usize, UnixStream>>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -95,12 +96,17 @@ impl Host {
                     continue;
                 };
                 stream.set_nonblocking(false).expect("a blocking socket");
-                open.lock().expect("a lock").push(stream.try_clone().expect("a second handle"));
                 let index = connections.fetch_add(1, Ordering::SeqCst);
+                open.lock().expect("a lock").insert(index, stream.try_clone().expect("a second handle"));
                 let peer = Peer::new(stream, index, manners.clone(), seen.clone(), frozen.clone(), stop.clone());
-                peers.push(thread::spawn(move || peer.serve()));
+                let open = open.clone();
+                peers.extract_if(.., |peer: &mut JoinHandle<()>| peer.is_finished()).for_each(join);
+                peers.push(thread::spawn(move || {
+                    peer.serve();
+                    open.lock().expect("a lock").remove(&index);
+                }));
             }
-            peers.into_iter().for_each(|peer| peer.join().expect("a peer without a panic"));
+            peers.into_iter().for_each(join);
         }));
         host
     }
@@ -121,7 +127,7 @@ impl Host {
     }
 
     pub(crate) fn kill_connections(&self) {
-        for stream in self.open.lock().expect("a lock").drain(..) {
+        for stream in self.open.lock().expect("a lock").values() {
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }
     }
@@ -161,6 +167,10 @@ impl Drop for Host {
     fn drop(&mut self) {
         self.halt();
     }
+}
+
+fn join(peer: JoinHandle<()>) {
+    peer.join().expect("a peer without a panic");
 }
 
 /// Counts bytes and stops reading when it was told to.

@@ -7,4 +7,5 @@ mod faults;
 mod flow;
 mod formats;
 mod host;
+mod reconnects;
 mod support;

@@ -78,6 +78,13 @@ impl Encoder {
     }
 }
 
+impl Drop for Encoder {
+    /// Messages that nobody took have the element, which has the bus.
+    fn drop(&mut self) {
+        self.bus.set_flushing(true);
+    }
+}
+
 pub(crate) fn info(format: VideoFormat, width: u32, height: u32) -> VideoInfo {
     init();
     VideoInfo::builder(format, width, height).fps(gst::Fraction::new(30, 1)).build().expect("video info")
@@ -160,4 +167,12 @@ pub(crate) fn until(what: &str, condition: impl Fn() -> bool) {
         assert!(begun.elapsed() < Duration::from_secs(10), "waiting for {what}");
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// A seed for random points, which is printed; `HELIX_SEED` sets it.
+pub(crate) fn seed() -> u64 {
+    let given = std::env::var("HELIX_SEED").ok().map(|text| text.parse().expect("HELIX_SEED is a number"));
+    let seed = given.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().expect("a clock").as_nanos() as u64);
+    println!("seed: HELIX_SEED={seed}");
+    seed
 }

@@ -9,13 +9,13 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
 use helix_frame_protocol::{
-    Capabilities, Configure, Envelope, ErrorCode, Failure, Frame, Hello, Message, OrderError, ReceiveError, Receiver,
-    Refusal, Role, Session, Set, VERSION, Welcome,
+    Attach, Capabilities, Configure, Envelope, ErrorCode, Failure, Frame, Hello, Message, OrderError, ReceiveError,
+    Receiver, Refusal, Role, Session, Set, VERSION, Welcome,
 };
 
 use super::outbox::{self, Outbox};
 use super::stream::{Job, Link, Permit, Stream};
-use super::transport::{Inbound, Transport};
+use super::transport::{Device, Inbound, Transport};
 use super::{Context, StreamKey};
 
 /// How long a connection that ends by an error is read from, so that the error arrives.
@@ -45,20 +45,27 @@ impl End {
     }
 }
 
-/// Serves a peer until either end has enough.
-pub(crate) fn serve(context: &Arc<Context>, transport: &Transport, outbox: &Arc<Outbox>, peer: &Peer) {
+/// Serves a peer until either end has enough, or, on a device, another connection begins.
+pub(crate) fn serve(
+    context: &Arc<Context>,
+    transport: &Transport,
+    device: Option<(&mut Device, Attach)>,
+    outbox: &Arc<Outbox>,
+    peer: &Peer,
+) {
+    let (device, begin) = device.unzip();
     let session = Arc::new(Mutex::new(Session::new(Role::Server)));
     let limit = context.timeouts.message;
     let writer = {
         let (outbox, session, transport) = (Arc::clone(outbox), Arc::clone(&session), transport.clone());
-        Builder::new().name("write".into()).spawn(move || outbox::write(&outbox, &session, transport, limit))
+        Builder::new().name("write".into()).spawn(move || outbox::write(&outbox, &session, transport, begin, limit))
     };
     let writer = match writer {
         Ok(writer) => writer,
         Err(e) => return tracing::error!(connection = peer.connection, "starting a thread: {e}"),
     };
     let deadline = Cell::new(Some(Instant::now() + context.timeouts.handshake));
-    let inbound = Inbound { transport: transport.clone(), deadline: &deadline };
+    let inbound = Inbound { transport: transport.clone(), device, deadline: &deadline };
     let mut reader = Reader {
         context,
         peer,

@@ -18,15 +18,15 @@ use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use helix_frame_protocol::limits::{ANSWER_TIMEOUT, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_STREAMS, MESSAGE_TIMEOUT};
-use helix_frame_protocol::{Capabilities, Envelope, ErrorCode, FrameWay, Outgoing, Set, Token};
+use helix_frame_protocol::{Attach, Capabilities, Envelope, ErrorCode, FrameWay, Outgoing, Set, Token};
 
 use self::connection::Peer;
 pub use self::endpoint::Endpoint;
-use self::endpoint::{Listener, pause, wait};
+use self::endpoint::{Listener, pause};
 use self::outbox::Outbox;
 use self::stream::Link;
 pub use self::stream::StreamReport;
-use self::transport::Transport;
+use self::transport::{Device, Transport};
 use crate::encoder::Backend;
 use crate::source::FrameProvider;
 
@@ -173,12 +173,13 @@ impl Context {
     }
 
     /// Serves a client in this thread.
-    fn serve(self: &Arc<Self>, transport: &Transport, connection: u64, name: String, needs_token: bool) {
+    fn serve(self: &Arc<Self>, transport: &Transport, device: Option<(&mut Device, Attach)>, peer: &Peer) {
+        let connection = peer.connection;
         let outbox = Arc::new(Outbox::default());
         let entry = Connection { transport: transport.clone(), outbox: Arc::clone(&outbox) };
         lock(&self.connections).insert(connection, entry);
         let _entry = Entry { context: self, connection };
-        connection::serve(self, transport, &outbox, &Peer { connection, name, needs_token });
+        connection::serve(self, transport, device, &outbox, peer);
     }
 
     fn wait_for_connections(&self, limit: Duration) -> bool {
@@ -341,8 +342,9 @@ fn start_connection(context: &Arc<Context>, socket: OwnedFd, endpoint: &Endpoint
         tracing::warn!("a client of {endpoint} is sent away: there are {MAX_CONNECTIONS} connections");
         return send_away(transport);
     }
-    let (context, name, connection) = (Arc::clone(context), endpoint.to_string(), context.number());
-    let work = move || context.serve(&transport, connection, name, needs_token);
+    let peer = Peer { connection: context.number(), name: endpoint.to_string(), needs_token };
+    let context = Arc::clone(context);
+    let work = move || context.serve(&transport, None, &peer);
     if let Err(e) = Builder::new().name("read".into()).spawn(work) {
         tracing::warn!("a client of {endpoint}: starting a thread: {e}");
     }
@@ -378,16 +380,14 @@ fn keep_connected(context: &Arc<Context>, path: &Path, stop: &UnixStream) {
     }
 }
 
-/// Connects, waits for the guest's first byte as long as it takes, then serves.
-///
-/// A guest that begins anew without having said goodbye is out of order, and gets a new connection: the device drops what
-/// was still under way to it.
+/// Connects to the device, and serves one program of the guest after the other.
 fn serve_device(context: &Arc<Context>, path: &Path, stop: &UnixStream) -> Result<(), IoError> {
-    let transport = Transport::new(UnixStream::connect(path)?.into(), context.timeouts.tick())?;
+    let mut device = Device::new(Transport::new(UnixStream::connect(path)?.into(), context.timeouts.tick())?);
     tracing::info!("connected to {}", path.display());
-    if wait(&transport, stop)? {
-        let name = Endpoint::VirtioSerial(path.to_owned()).to_string();
-        context.serve(&transport, context.number(), name, false);
+    let name = Endpoint::VirtioSerial(path.to_owned()).to_string();
+    while let Some((attach, transport)) = device.next(stop)? {
+        let peer = Peer { connection: context.number(), name: name.clone(), needs_token: false };
+        context.serve(&transport, Some((&mut device, attach)), &peer);
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use helix_frame_protocol::{Envelope, Message, Outgoing, Session};
+use helix_frame_protocol::{Attach, Envelope, Message, Outgoing, Session};
 
 use super::transport::Transport;
 
@@ -74,18 +74,37 @@ impl Outbox {
     }
 }
 
-/// Writes answers until the end, each within `limit`.
-pub(crate) fn write(outbox: &Arc<Outbox>, session: &Mutex<Session>, mut transport: Transport, limit: Duration) {
-    let mut prefix = Vec::new();
-    while let Some(mut answer) = outbox.next() {
-        if let Err(why) = write_one(&mut answer, session, &mut transport, &mut prefix, limit) {
-            tracing::info!("writing to the peer: {why}");
-            outbox.end(None);
-            transport.cut();
-            return;
-        }
+/// Writes what a connection begins with, then answers until the end, each within `limit`.
+pub(crate) fn write(
+    outbox: &Arc<Outbox>,
+    session: &Mutex<Session>,
+    mut transport: Transport,
+    begin: Option<Attach>,
+    limit: Duration,
+) {
+    if let Err(why) = write_all(outbox, session, &mut transport, begin, limit) {
+        tracing::info!("writing to the peer: {why}");
+        outbox.end(None);
+        transport.cut();
     }
     transport.end_writing();
+}
+
+fn write_all(
+    outbox: &Arc<Outbox>,
+    session: &Mutex<Session>,
+    transport: &mut Transport,
+    begin: Option<Attach>,
+    limit: Duration,
+) -> Result<(), String> {
+    if let Some(attach) = &begin {
+        Outgoing::attach(attach).write_all(transport, limit).map_err(|e| e.to_string())?;
+    }
+    let mut prefix = Vec::new();
+    while let Some(mut answer) = outbox.next() {
+        write_one(&mut answer, session, transport, &mut prefix, limit)?;
+    }
+    Ok(())
 }
 
 fn write_one(

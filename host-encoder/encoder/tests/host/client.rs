@@ -13,6 +13,14 @@ use helix_host_encoder_artifacts::client::Socket;
 
 pub(crate) use helix_host_encoder_artifacts::client::{PATIENCE, frame, hello, wanted};
 
+/// A seed for random points, which is printed; `HELIX_SEED` sets it.
+pub(crate) fn seed() -> u64 {
+    let given = std::env::var("HELIX_SEED").ok().map(|text| text.parse().expect("HELIX_SEED is a number"));
+    let seed = given.unwrap_or_else(|| std::time::UNIX_EPOCH.elapsed().expect("a clock").as_nanos() as u64);
+    println!("seed: HELIX_SEED={seed}");
+    seed
+}
+
 /// A server on a Unix socket in a folder of its own.
 pub(crate) struct Host {
     pub(crate) server: Option<Server>,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use helix_frame_protocol::*;
 use helix_host_encoder::{Config, Endpoint, Server, StartError, Timeouts, backend};
 
-use crate::client::{Client, Host, config, frame, hello, wanted};
+use crate::client::{Client, Host, config, frame, hello, seed, wanted};
 use crate::scripted::{Act, Scripted};
 
 const SHORT: Timeouts = Timeouts {
@@ -98,7 +98,7 @@ fn a_connection_is_killed_at_1000_random_points() {
     let host = Host::of(backend::NAMES[0]);
     let wanted = wanted(PixelFormat::Nv12, 64, 64);
     let data = vec![77; wanted.format.packed_length(wanted.size) as usize];
-    let mut seed = 1u64;
+    let mut seed = seed();
     for _ in 0..1000 {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let random = (seed >> 33) as usize;

@@ -4,6 +4,7 @@
 mod blobs;
 mod client;
 mod daemon;
+mod device;
 #[cfg(feature = "openh264")]
 mod fairness;
 mod faults;

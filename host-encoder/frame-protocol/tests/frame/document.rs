@@ -19,6 +19,14 @@ fn table(heading: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
+fn the_attach() {
+    let rows = table("Transports without connections");
+    assert!(rows[0][3].contains(&hex::encode(ATTACH)));
+    let length: usize = rows.iter().map(|row| row[1].parse::<usize>().expect("a size")).sum();
+    assert_eq!(Attach::new([0; 16]).bytes().len(), length);
+}
+
+#[test]
 fn types_and_their_bounds() {
     let stream = |kind: Kind| match kind {
         Kind::Hello | Kind::Welcome | Kind::Ping | Kind::Pong => "0",

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use helix_frame_protocol::{Decoder, Envelope};
+use helix_frame_protocol::{ATTACH, Attach, Decoder, Envelope, Finder};
 
 use crate::samples::{all, bytes};
 
 /// Set, it makes the test write the vectors instead of comparing them.
 const UPDATE: &str = "HELIX_UPDATE_VECTORS";
+const ATTACH_VECTOR: &str = "attach";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors")
@@ -104,9 +105,25 @@ fn every_bad_vector_is_refused_with_what_is_wrong_and_where() {
     }
 }
 
+/// A program is killed in the middle of a frame, the next one in its attach, and a third one comes.
+#[test]
+fn the_attach_vector_is_found_behind_what_was_cut() {
+    let sample = all().into_iter().find(|sample| sample.name == "frame-pixels").expect("a sample");
+    let frame = bytes(&sample.envelope, &sample.data);
+    let attach = Attach::new(std::array::from_fn(|index| index as u8));
+    let wire = [&frame[..100], &ATTACH, &[0x77; 9], attach.bytes()].concat();
+    let about = "A frame that is cut, an attach that is cut, an attach. The last one counts.";
+    compare(ATTACH_VECTOR, &text(about, "its mark counts from 0 to 15", &wire));
+    let (mut finder, wire) = (Finder::default(), read(ATTACH_VECTOR));
+    let (cut, end) = finder.find(&wire).expect("one with the beginning of the next for its mark");
+    assert_ne!(cut, attach);
+    assert_eq!(finder.find(&wire[end..]), Some((attach, wire.len() - end)));
+}
+
 #[test]
 fn there_is_no_vector_that_nothing_tests() {
-    let known: Vec<String> = all().iter().map(|s| s.name).chain(bad().iter().map(|b| b.0)).map(String::from).collect();
+    let known = all().into_iter().map(|s| s.name).chain(bad().into_iter().map(|b| b.0)).chain([ATTACH_VECTOR]);
+    let known: Vec<String> = known.map(String::from).collect();
     for entry in std::fs::read_dir(folder()).expect("vectors") {
         let name = entry.expect("an entry").file_name().into_string().expect("a name");
         let stem = name.strip_suffix(".hex").unwrap_or_default();

@@ -1,5 +1,6 @@
 //! `bench`: this tool and the alternative, side by side in one run, with the ratio.
 
+mod encode;
 mod graph;
 
 use std::path::{Path, PathBuf};
@@ -19,6 +20,9 @@ use crate::exit::Failure;
 const ROUNDS: usize = 3;
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
+    if matches!(args.what, BenchKind::Encode) {
+        return encode::run();
+    }
     let recipe = RecipeArgs { recipe: args.recipe.clone(), arch: None, mirror: None, output: None };
     let job = super::job(&recipe)?;
     match args.what {
@@ -26,6 +30,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         BenchKind::Build => bench_build(&job, args.at_most),
         BenchKind::Steps => bench_steps(&job),
         BenchKind::DockerGraph => graph::run(&job),
+        BenchKind::Encode => encode::run(),
     }
 }
 

@@ -5,6 +5,9 @@ pub(crate) mod host;
 mod parts;
 mod pinned;
 
+pub(crate) use host::ensure;
+pub(crate) use parts::{needs, succeed};
+
 use std::time::{Duration, Instant};
 
 use crate::cli::{TestArgs, TestPart};
@@ -36,7 +39,7 @@ fn run_part(runner: &parts::Runner, part: TestPart) -> Ended {
     let name = parts::name(part);
     eprintln!("\n== {name}");
     let started = Instant::now();
-    let result = host::ensure(parts::needs(part)).and_then(|()| runner.run(part));
+    let result = ensure(needs(part)).and_then(|()| runner.run(part));
     let took = started.elapsed();
     let failure = result.err();
     match &failure {

@@ -150,10 +150,12 @@ impl Runner {
     /// Release like the program itself, so that what both need is compiled once.
     fn unit(&self) -> Result<(), String> {
         self.cargo(&["test", "--release", "--workspace"])?;
-        // The guest's element against the host's daemon, which was built for the tests above.
+        // The guest's element against the host's daemon, which was built for the tests above; and what needs a process of its
+        // own.
         let mut test = self.command();
-        test.args(["test", "--release", "-p", "helix-vsockenc", "--test", "element", "--", "--ignored", "daemon::"]);
-        succeed(test.env("HELIX_HOST_ENCODER", self.root.join("target/release/helix-host-encoder")))
+        test.args(["test", "--release", "-p", "helix-vsockenc", "--test", "element", "--", "--ignored"]);
+        test.args(["--test-threads=1", "--nocapture", "daemon::", "reconnects::"]);
+        succeed(test.env("HELIX_HOST_ENCODER", self.xtask.with_file_name("helix-host-encoder")))
     }
 
     fn generated(&self) -> Result<(), String> {
