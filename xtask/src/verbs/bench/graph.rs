@@ -102,7 +102,10 @@ fn architecture() -> &'static str {
 fn real_tree(job: &Job) -> Result<PathBuf, Failure> {
     let trees = job.conduct.workspace.cache.join("trees");
     let entries = std::fs::read_dir(&trees).map_err(|e| Failure::Other(format!("{}: {e}", trees.display())))?;
-    let found = entries.filter_map(|e| Some(e.ok()?.path().join("tree"))).find(|t| t.join("usr/share/doc").is_dir());
+    // Layers of container images are there too; only a machine has kernel and package manager.
+    let is_machine =
+        |tree: &PathBuf| ["usr/lib/modules", "var/lib/dpkg/status"].iter().all(|at| tree.join(at).exists());
+    let found = entries.filter_map(|e| Some(e.ok()?.path().join("tree"))).find(is_machine);
     found.ok_or_else(|| {
         Failure::Other("there are no packages in the cache; build the image first\n    cargo xtask build-image".into())
     })
