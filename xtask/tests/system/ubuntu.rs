@@ -102,6 +102,7 @@ fn kernel_on_esp(disk: &Path, version: &str, project: &Project) -> Vec<u8> {
 fn the_release_recipe_makes_an_image_and_its_lock_pins_it() {
     let project = Project::with_real_recipes();
     project.publish_tools();
+    project.publish_guest();
     let debs = packages(&project);
     // As in reality: ports has no amd64, and the main archive has no arm64.
     publish(&project, "ubuntu-ports", "resolute", &of_architecture(&debs, "arm64"), false);
@@ -127,6 +128,7 @@ fn the_release_recipe_makes_an_image_and_its_lock_pins_it() {
 #[test]
 fn the_recipe_of_the_release_that_ended_reads_an_archive_that_nobody_signs_anew() {
     let project = Project::with_real_recipes();
+    project.publish_guest();
     // One tree with both architectures, as old-releases is.
     publish(&project, "ubuntu", "questing", &packages(&project), true);
     project.run(&["build-image", "ubuntu-25.10", "--until", "packages"]).ends_with(0);

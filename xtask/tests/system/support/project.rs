@@ -97,6 +97,11 @@ impl Project {
         Publication::at(&self.site().join("debian")).publish(&warm().tools_suite(), Signature::By(&self.key));
     }
 
+    /// Publishes what guest components are linked to.
+    pub(crate) fn publish_guest(&self) {
+        Publication::at(&self.site().join("debian")).publish(&warm().guest_suite(), Signature::By(&self.key));
+    }
+
     /// A path in the project's folder.
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
         self.dir.path().join(inside)

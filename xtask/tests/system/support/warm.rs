@@ -135,9 +135,21 @@ impl Warm {
     /// lock says, and the tools tree in the cache serves.
     pub(crate) fn tools_suite(&self) -> Suite {
         static DEBS: OnceLock<Vec<Deb>> = OnceLock::new();
-        let read = || self.packages("tools").map(|p| Deb::read(&self.file(&p)).at(&p.path)).collect();
-        let mut suite = Suite::new("testing", "main", DEBS.get_or_init(read).clone());
-        let epoch = self.answer("tools").map_or(0, |a| a.epoch);
+        self.suite("tools", "testing", DEBS.get_or_init(|| self.debs("tools")).clone())
+    }
+
+    /// The same for what guest components are linked to.
+    pub(crate) fn guest_suite(&self) -> Suite {
+        self.suite("guest", "bookworm", self.debs("guest"))
+    }
+
+    fn debs(&self, lock: &str) -> Vec<Deb> {
+        self.packages(lock).map(|p| Deb::read(&self.file(&p)).at(&p.path)).collect()
+    }
+
+    fn suite(&self, lock: &str, name: &str, debs: Vec<Deb>) -> Suite {
+        let mut suite = Suite::new(name, "main", debs);
+        let epoch = self.answer(lock).map_or(0, |a| a.epoch);
         suite.date = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(epoch);
         suite
     }
