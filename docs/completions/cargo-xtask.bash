@@ -862,13 +862,17 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__test__subcmd__image)
-            opts="-h --boot-timeout --json --help"
+            opts="-h --boot-timeout --host-encoder --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --boot-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host-encoder)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -66,6 +66,7 @@ complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l 
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand build-image" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test-image" -l boot-timeout -d 'How long the image may take to boot' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test-image" -l host-encoder -d 'A host encoder, with which the guest\'s elements are tested too' -r -F
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test-image" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand test-image" -s h -l help -d 'Print help'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand plan" -l arch -d 'The image\'s architecture, instead of the recipe\'s' -r -f -a "arm64\t'64-bit ARM'

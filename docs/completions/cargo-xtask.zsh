@@ -53,6 +53,7 @@ amd64\:"64-bit x86"))' \
 (test-image)
 _arguments "${_arguments_options[@]}" : \
 '--boot-timeout=[How long the image may take to boot]:SECONDS:_default' \
+'--host-encoder=[A host encoder, with which the guest'\''s elements are tested too]:PROGRAM:_files' \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
 '-h[Print help]' \
 '--help[Print help]' \

@@ -188,6 +188,9 @@ pub(crate) struct TestImageArgs {
     /// How long the image may take to boot
     #[arg(long, value_name = "SECONDS", default_value = "900")]
     pub(crate) boot_timeout: u64,
+    /// A host encoder, with which the guest's elements are tested too
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) host_encoder: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

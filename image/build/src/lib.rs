@@ -9,6 +9,7 @@ pub mod containers;
 pub mod diff;
 mod disk_plan;
 mod elf;
+mod encode_check;
 mod error;
 mod files_step;
 mod guest;

@@ -8,6 +8,7 @@ use helix_vm::{BootConfig, BootFailure, BootReport, Check, CheckResult, DiskForm
 use serde_json::Value;
 
 use crate::Error;
+use crate::encode_check;
 use crate::key::Inputs;
 use crate::manifest::{Manifest, Verification};
 use crate::output::write_whole;
@@ -37,6 +38,8 @@ struct Test<'a> {
     run_folder: &'a Path,
     /// How long the guest may take to settle. Under emulation on two slow cores it takes some two minutes.
     deadline: Duration,
+    /// The host encoder that the guest's elements are tested with.
+    host_encoder: Option<&'a Path>,
     /// Listens.
     progress: &'a dyn Progress,
 }
@@ -55,10 +58,15 @@ fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inputs)
     let report = match boot(&config, test.progress) {
         Ok(mut running) => {
             test.progress.end("up");
-            test.progress.begin("Running checks in the guest", Some(checks.len() as u64 + 1));
+            let more = 1 + u64::from(test.host_encoder.is_some());
+            test.progress.begin("Running checks in the guest", Some(checks.len() as u64 + more));
             let mut report = running.check(&checks, &mut |result| test.progress.advance(1, &result.name));
             report.checks.push(discard_check(&mut running));
             test.progress.advance(1, "discard-reaches-the-image");
+            if let Some(program) = test.host_encoder {
+                report.checks.push(encode_check::run(&mut running, program));
+                test.progress.advance(1, "the encode path");
+            }
             let ended = running.shutdown(POWER_OFF);
             tracing::info!("the guest ended by {:?} after {:.1} s", ended.how, ended.took.as_secs_f32());
             let passed = report.checks.iter().filter(|c| c.outcome == Outcome::Passed).count();
@@ -147,6 +155,7 @@ fn config(
         cpus: u32::try_from(cpus).unwrap_or(2),
         memory_mib: 3072,
         ssh_port: login_key.map(|(_, port)| port),
+        encoder: test.host_encoder.is_some(),
         deadline: test.deadline,
         allow_degraded: false,
     })
@@ -291,7 +300,8 @@ fn judge(report: &BootReport, dir: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Boots the image in `dir`, which may have been built anywhere, and runs its checks.
+/// Boots the image in `dir`, which may have been built anywhere, and runs its checks; with a host encoder, those of the
+/// encode path too.
 ///
 /// # Errors
 /// Those of [`verify`], and when the tools cannot be made.
@@ -301,6 +311,7 @@ pub fn test_image(
     dir: &Path,
     target: Arch,
     deadline: Duration,
+    host_encoder: Option<&Path>,
     progress: &dyn Progress,
 ) -> Result<BootReport, Error> {
     let mut manifest = Manifest::read(dir)?;
@@ -311,7 +322,8 @@ pub fn test_image(
     let run_folder = work.path().join("vm");
     // The inputs are those of the disk that was tested: a build that finds them needs no second test.
     let inputs = crate::steps::test_inputs(&manifest.inputs, &manifest.resolved_recipe["checks"], tools.key());
-    verify(dir, &mut manifest, &Test { tools: &tools, run_folder: &run_folder, deadline, progress }, &inputs)
+    let test = Test { tools: &tools, run_folder: &run_folder, deadline, host_encoder, progress };
+    verify(dir, &mut manifest, &test, &inputs)
 }
 
 impl Session<'_> {
@@ -330,6 +342,7 @@ impl Session<'_> {
             tools: &self.shop().tools,
             run_folder: &run_folder,
             deadline: self.boot_deadline(),
+            host_encoder: None,
             progress: self.shop().progress,
         };
         let report = verify(self.output(), manifest, &test, &inputs);
@@ -347,6 +360,7 @@ impl Session<'_> {
             tools: &self.shop().tools,
             run_folder: &run_folder,
             deadline: self.boot_deadline(),
+            host_encoder: None,
             progress: self.shop().progress,
         };
         keep_booted(self.output(), manifest, &test, say, ended)

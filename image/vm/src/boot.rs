@@ -51,6 +51,8 @@ pub struct BootConfig {
     pub memory_mib: u64,
     /// The port on 127.0.0.1 that leads to the guest's port 22.
     pub ssh_port: Option<u16>,
+    /// Whether the guest has a port for a host encoder, which finds it at [`RunFolder::encoder_socket`].
+    pub encoder: bool,
     /// How long the guest has to settle, from the start of QEMU.
     pub deadline: Duration,
     /// Whether a system with failed units counts as booted.
@@ -116,6 +118,7 @@ fn prepare(
             .transpose()?,
         seed: config.seed.as_ref().map(|_| seen(&folder.seed())).transpose()?,
         ssh_port: config.ssh_port,
+        encoder_socket: config.encoder.then(|| seen(&folder.encoder_socket())).transpose()?,
         agent_socket: seen(&folder.agent_socket())?,
         qmp_socket: seen(&folder.qmp_socket())?,
         serial_log: seen(&folder.serial_log())?,

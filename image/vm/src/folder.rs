@@ -35,7 +35,8 @@ impl RunFolder {
     /// QEMU refuses to bind over a stale socket, and a stale log would be taken for this run's.
     fn clear(&self) -> Result<(), Error> {
         let old = [self.agent_socket(), self.qmp_socket(), self.serial_log(), self.qemu_log(), self.overlay()];
-        for path in old.iter().chain([&self.seed(), &self.firmware_vars()]) {
+        let of_some = [self.seed(), self.firmware_vars(), self.encoder_socket()];
+        for path in old.iter().chain(&of_some) {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(file_error("remove", path, error));
@@ -54,6 +55,11 @@ impl RunFolder {
     /// The socket of the guest agent's port.
     pub fn agent_socket(&self) -> PathBuf {
         self.path.join("agent.sock")
+    }
+
+    /// The socket of the port for a host encoder.
+    pub fn encoder_socket(&self) -> PathBuf {
+        self.path.join("enc.sock")
     }
 
     /// QMP's socket.

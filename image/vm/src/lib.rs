@@ -38,7 +38,7 @@ pub use failure::{BootFailure, GuestFailure, Reason};
 pub use folder::RunFolder;
 pub use guest::Settled;
 pub use line::LineError;
-pub use machine::{Arch, DataDisk, DiskFormat, Machine};
+pub use machine::{Arch, DataDisk, DiskFormat, ENCODER_PORT, Machine};
 pub use overlay::allocated_bytes;
 pub use programs::{Error, Programs, QemuFacts};
 pub use report::{BootReport, Timings};

@@ -39,6 +39,9 @@ pub struct DataDisk {
     pub format: DiskFormat,
 }
 
+/// The name of the guest's port for a host encoder: `/dev/virtio-ports/` and this.
+pub const ENCODER_PORT: &str = "dev.helix.encoder";
+
 /// A machine to run. Every path is as QEMU sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
@@ -64,6 +67,8 @@ pub struct Machine {
     pub seed: Option<String>,
     /// The port on 127.0.0.1 that leads to the guest's port 22.
     pub ssh_port: Option<u16>,
+    /// Where QEMU listens for a host encoder, which is behind the guest's port [`ENCODER_PORT`].
+    pub encoder_socket: Option<String>,
     /// Where QEMU listens for a client of the guest agent.
     pub agent_socket: String,
     /// Where QEMU listens for a QMP client.
@@ -120,6 +125,10 @@ impl Machine {
         args.pair("-chardev", format!("socket,id=agent,path={},server=on,wait=off", escaped(&self.agent_socket)));
         args.flags(&["-device", "virtio-serial-pci"]);
         args.flags(&["-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0"]);
+        if let Some(socket) = &self.encoder_socket {
+            args.pair("-chardev", format!("socket,id=encoder,path={},server=on,wait=off", escaped(socket)));
+            args.pair("-device", format!("virtserialport,chardev=encoder,name={ENCODER_PORT}"));
+        }
         args.serial(&self.serial_log);
         args.qmp(&self.qmp_socket);
     }
@@ -202,6 +211,7 @@ mod tests {
             data_disk: None,
             seed: None,
             ssh_port: None,
+            encoder_socket: None,
             agent_socket: "/run/agent.sock".into(),
             qmp_socket: "/run/qmp.sock".into(),
             serial_log: "/run/serial.log".into(),
@@ -225,6 +235,7 @@ mod tests {
             data_disk: Some(DataDisk { path: "/a,b/data.raw".into(), format: DiskFormat::Raw }),
             seed: Some("/run/seed.img".into()),
             ssh_port: Some(2222),
+            encoder_socket: Some("/run/enc.sock".into()),
             throwaway: false,
             exit_with_parent: false,
             ..machine(Arch::Amd64, Accelerator::Kvm)

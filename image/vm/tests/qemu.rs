@@ -54,6 +54,7 @@ fn config(folder: &Path) -> BootConfig {
         cpus: 2,
         memory_mib: 512,
         ssh_port: None,
+        encoder: false,
         deadline: Duration::from_secs(20),
         allow_degraded: false,
     }

@@ -36,6 +36,7 @@ fn config(folder: &Path, script: &str) -> BootConfig {
         cpus: 1,
         memory_mib: 128,
         ssh_port: None,
+        encoder: false,
         deadline: Duration::from_secs(30),
         allow_degraded: false,
     }
