@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use helix_command::Cmd;
 use helix_recipe::{Architecture, GuestComponent};
-use helix_rootfs::apt::{Archive, Package};
+use helix_rootfs::apt::Package;
 use helix_rootfs::bootstrap::PackageFile;
 use helix_rootfs::{Arch, bootstrap, clean, files};
 
@@ -17,6 +17,7 @@ use crate::key::Inputs;
 use crate::lock::{Lock, Resolution};
 use crate::resolve::{Question, resolve};
 use crate::store::Kind;
+use crate::tools::debian;
 use crate::workshop::Workshop;
 use crate::workspace::Workspace;
 
@@ -153,15 +154,7 @@ fn question<'q>(workspace: &Workspace, architecture: Architecture, run: &'q dyn 
         lock: workspace.guest_lock(),
         name: target.debian_name().to_owned(),
         // It is linked to and goes nowhere: updates would change nothing.
-        archives: vec![Archive {
-            name: "debian".to_owned(),
-            mirror: "http://ftp.debian.org/debian".to_owned(),
-            suites: vec!["bookworm".to_owned()],
-            components: vec!["main".to_owned()],
-            key: workspace.root.join("recipes/keys/debian-archive-keyring.asc"),
-            allow_expired: false,
-            only: Vec::new(),
-        }],
+        archives: vec![debian(workspace, "bookworm")],
         debian: true,
         mirror: None,
         packages: SYSROOT.map(str::to_owned).to_vec(),

@@ -80,15 +80,7 @@ impl Tools {
         let question = Question {
             lock: workspace.tools_lock(),
             name: lock_name(host, target),
-            archives: vec![Archive {
-                name: "debian".to_owned(),
-                mirror: "http://ftp.debian.org/debian".to_owned(),
-                suites: vec!["testing".to_owned()],
-                components: vec!["main".to_owned()],
-                key: workspace.root.join("recipes/keys/debian-archive-keyring.asc"),
-                allow_expired: false,
-                only: Vec::new(),
-            }],
+            archives: vec![debian(workspace, "testing")],
             debian: true,
             mirror: None,
             packages: COMMON.iter().chain(&for_target(host, target)).map(|p| (*p).to_owned()).collect(),
@@ -170,6 +162,19 @@ impl Tools {
 impl helix_disk::xfs::Tools for Tools {
     fn cmd(&self, program: &str) -> Cmd {
         self.toolbox.cmd(program)
+    }
+}
+
+/// A suite of Debian, for what no recipe names.
+pub(crate) fn debian(workspace: &Workspace, suite: &str) -> Archive {
+    Archive {
+        name: "debian".to_owned(),
+        mirror: "http://ftp.debian.org/debian".to_owned(),
+        suites: vec![suite.to_owned()],
+        components: vec!["main".to_owned()],
+        key: workspace.root.join("recipes/keys/debian-archive-keyring.asc"),
+        allow_expired: false,
+        only: Vec::new(),
     }
 }
 
