@@ -15,6 +15,7 @@ use crate::elf::Needs;
 use crate::error::{Doing, Error};
 use crate::key::Inputs;
 use crate::lock::{Lock, Resolution};
+use crate::progress::Progress;
 use crate::resolve::{Question, resolve};
 use crate::store::Kind;
 use crate::tools::debian;
@@ -169,7 +170,7 @@ fn question<'q>(workspace: &Workspace, architecture: Architecture, run: &'q dyn 
 }
 
 impl Workshop<'_> {
-    /// The sysroot's packages; nothing is asked or fetched when there are no components.
+    /// The sysroot's packages, all in the cache.
     fn sysroot(&self) -> Result<Resolution, Error> {
         let run = |program: &str| self.tools.toolbox().cmd(program);
         let question = question(&self.conduct.workspace, self.architecture, &run);
@@ -202,13 +203,14 @@ impl Workshop<'_> {
     ) -> Result<GuestPackage, Error> {
         let recipe = recipe(component);
         let entry = self.store.get_or_make(Kind::Trees, inputs, |dir| {
-            self.progress.begin(&format!("Building {} for {}", recipe.package, self.architecture), None);
             let scratch = dir.join("scratch");
             let (tree, links) = (scratch.join("sysroot"), scratch.join("links"));
+            let target = Target { arch: crate::steps::arch(self.architecture), sysroot: &tree, links: &links };
+            target.ensure_standard_library(self.progress)?;
+            self.progress.begin(&format!("Building {} for {}", recipe.package, self.architecture), None);
             let blobs = self.store.blobs(Kind::Packages, self.conduct.offline);
             let files: Vec<PathBuf> = sysroot.packages.iter().map(|p| blobs.path(&p.sha256)).collect();
             bootstrap::extract(&files, &tree, &|p| self.tools.toolbox().cmd(p)).doing("unpacking the sysroot")?;
-            let target = Target { arch: crate::steps::arch(self.architecture), sysroot: &tree, links: &links };
             target.link_libraries()?;
             let library = target.compile(&recipe, self.conduct.offline)?;
             self.pack(&recipe, &target, &library, sysroot.epoch, &scratch.join("package"), &dir.join(FILE))?;
@@ -328,7 +330,6 @@ impl Target<'_> {
 
     /// Compiles and links; returns the library.
     fn compile(&self, recipe: &Recipe, offline: bool) -> Result<PathBuf, Error> {
-        self.ensure_standard_library()?;
         let (root, triple) = (source_root(), self.triple());
         let build = root.join("target/guest");
         let mut cargo = Cmd::new("cargo")
@@ -380,7 +381,7 @@ impl Target<'_> {
         Ok(first.map_err(|e| Error::io("reading", &folder, e))?.path())
     }
 
-    fn ensure_standard_library(&self) -> Result<(), Error> {
+    fn ensure_standard_library(&self, progress: &dyn Progress) -> Result<(), Error> {
         let triple = self.triple();
         let there = || -> Result<bool, Error> {
             let folder = Cmd::new("rustc").args(["--print", "target-libdir", "--target", &triple]).output()?.text();
@@ -389,9 +390,10 @@ impl Target<'_> {
         if there()? {
             return Ok(());
         }
-        tracing::info!("installing Rust's standard library for {triple}");
+        progress.begin(&format!("Installing Rust's standard library for {triple}"), None);
         let tried = Cmd::new("rustup").args(["target", "add", &triple]).run();
         if there()? {
+            progress.end("");
             return Ok(());
         }
         let why = tried.err().map_or_else(String::new, |e| format!("\n{e}"));

@@ -20,16 +20,13 @@ use crate::exit::Failure;
 const ROUNDS: usize = 3;
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
-    if matches!(args.what, BenchKind::Encode) {
-        return encode::run();
-    }
     let recipe = RecipeArgs { recipe: args.recipe.clone(), arch: None, mirror: None, output: None };
-    let job = super::job(&recipe)?;
+    let job = || super::job(&recipe);
     match args.what {
-        BenchKind::Qcow2 => bench_qcow2(&job),
-        BenchKind::Build => bench_build(&job, args.at_most),
-        BenchKind::Steps => bench_steps(&job),
-        BenchKind::DockerGraph => graph::run(&job),
+        BenchKind::Qcow2 => bench_qcow2(&job()?),
+        BenchKind::Build => bench_build(&job()?, args.at_most),
+        BenchKind::Steps => bench_steps(&job()?),
+        BenchKind::DockerGraph => graph::run(&job()?),
         BenchKind::Encode => encode::run(),
     }
 }

@@ -173,10 +173,9 @@ impl Runner {
         deny(&["check", "--disable-fetch", "advisories"])
     }
 
-    /// Builds quickstart; an image that is there already, as after an earlier run, is booted and checked once more.
+    /// Builds quickstart, and boots it once more with a host encoder beside it.
     fn image(&self) -> Result<(), String> {
         self.xtask(&["build-image", "quickstart"])?;
-        // Once more, with a host encoder beside it.
         self.xtask(&["build-host-encoder"])?;
         let host = helix_host_encoder_artifacts::Target::host().ok_or("this architecture is not supported")?;
         let program = format!("target/host-encoder/{host}/helix-host-encoder");
