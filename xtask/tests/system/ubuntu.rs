@@ -1,6 +1,7 @@
 //! The Ubuntu recipes, unmodified, as far as an image: against archives of Ubuntu's shape, which the test makes from
 //! Debian's packages under Ubuntu's names.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use helix_command::Cmd;
 
-use crate::support::{Deb, Project, Publication, Signature, Suite, Synthetic, closure, warm};
+use crate::support::{Deb, Project, Publication, Signature, Suite, Synthetic, warm};
 
 /// Packages that Ubuntu has in `universe`, by the beginning of their names.
 const UNIVERSE: [&str; 4] = ["docker", "containerd", "gstreamer1.0-plugins-bad", "vulkan-tools"];
@@ -98,91 +99,33 @@ fn kernel_on_esp(disk: &Path, version: &str, project: &Project) -> Vec<u8> {
     start
 }
 
-#[test]
-fn the_release_recipe_makes_an_image_and_its_lock_pins_it() {
-    let project = Project::with_real_recipes();
-    project.publish_tools();
-    project.publish_guest();
-    let debs = packages(&project);
-    // As in reality: ports has no amd64, and the main archive has no arm64.
-    publish(&project, "ubuntu-ports", "resolute", &of_architecture(&debs, "arm64"), false);
-    publish(&project, "ubuntu", "resolute", &of_architecture(&debs, "amd64"), false);
-    let build = ["build-image", "ubuntu-26.04", "--no-test", "--json"];
-    let run = project.run(&[&build[..], &["--update-lock"]].concat()).ends_with(0);
-    let manifest = run.json()["manifest"].clone();
-    assert_eq!(manifest["resolved_recipe"]["distribution"], "ubuntu");
-    let image: PathBuf = project.path("root/target/images/ubuntu-26.04");
-    project.run(&["inspect", "root/target/images/ubuntu-26.04"]).ends_with(0);
-    let version = manifest["kernel"].as_str().expect("the kernel's version");
-    assert_eq!(kernel_on_esp(&image.join("disk.qcow2"), version, &project), *b"MZ", "an EFI program, not gzip");
-
-    let lock = std::fs::read_to_string(project.path("root/recipes/ubuntu-26.04.lock")).expect("the lock");
-    for archive in ["\"archive\":\"ubuntu\"", "\"archive\":\"ubuntu-security\""] {
-        assert!(lock.contains(archive), "no package comes from {archive}");
-    }
-    std::fs::remove_dir_all(&image).expect("the image");
-    let again = project.run(&[&build[..], &["--locked", "--offline"]].concat()).ends_with(0).json();
-    assert_eq!(again["manifest"]["artifacts"], manifest["artifacts"]);
-}
-
-#[test]
-fn the_recipe_of_the_release_that_ended_reads_an_archive_that_nobody_signs_anew() {
-    let project = Project::with_real_recipes();
-    project.publish_guest();
-    // One tree with both architectures, as old-releases is.
-    publish(&project, "ubuntu", "questing", &packages(&project), true);
-    project.run(&["build-image", "ubuntu-25.10", "--until", "packages"]).ends_with(0);
-    let lock = std::fs::read_to_string(project.path("root/recipes/ubuntu-25.10.lock")).expect("the lock");
-    assert!(lock.contains("\"name\":\"linux-image-virtual\""));
-}
-
-/// What the desktop's recipe names, as packages without files, but for those that its build runs.
-fn desktop_packages(project: &Project) -> Vec<Deb> {
+/// What the desktop's recipe names and the machine's archive lacks, as packages without files.
+fn desktop_packages(project: &Project, present: &[Deb]) -> Vec<Deb> {
     let dir = project.path("debs");
-    // What Debian calls essential, as far as scripts need it here, and passwd for users and groups.
-    let essential = "base-files base-passwd bash coreutils dash debianutils diffutils dpkg findutils grep gzip \
-                     init-system-helpers libc-bin mawk passwd perl-base sed tar util-linux";
-    let essential: Vec<&str> = essential.split_whitespace().collect();
-    let mut debs = closure(&essential, &warm().files("arm64"));
-    debs = debs
-        .into_iter()
-        .map(|d| if essential.contains(&d.name()) { d.with("Essential", Some("yes")) } else { d })
-        .collect();
-    let present: Vec<String> = debs.iter().map(|d| d.name().to_owned()).collect();
-    let host = helix_rootfs::Arch::host().expect("a known architecture").debian_name();
-    if host != "arm64" {
-        let names: Vec<&str> = present.iter().map(String::as_str).collect();
-        let twins = closure(&names, &warm().files(host));
-        debs.extend(twins.into_iter().filter(|d| d.field("Architecture") == Some(host)));
-    }
     let options = helix_recipe::Options { architecture: Some(helix_recipe::Architecture::Arm64), mirror: None };
     let file = project.path("root/recipes/containers/helix-ubuntu.yaml");
     let recipe = helix_recipe::load_container(&file, &options).expect("the desktop's recipe");
     let wanted = recipe.layers.iter().flat_map(|layer| &layer.packages).chain(&recipe.packages);
-    for name in wanted.filter(|name| !present.contains(name) && !name.starts_with("chromium")) {
+    let missing = |name: &&String| !present.iter().any(|d| d.name() == *name) && !name.starts_with("chromium");
+    let made_up = wanted.filter(missing).map(|name| {
         let package = Synthetic::new(name, "20:1").file(&format!("usr/share/made-up/{name}"), 0o644, "ubuntu");
-        // The group comes with udev there.
-        let postinst = "#!/bin/sh\nset -e\ngroupadd --system render\n";
-        let package = if name == "pipewire" { package.file("DEBIAN/postinst", 0o755, postinst) } else { package };
-        debs.push(package.build(&dir));
-    }
-    debs
+        // It brings the group `render`, as the real one does.
+        if name == "gnome-shell" { package.field("Depends", "udev") } else { package }
+    });
+    made_up.map(|package| package.build(&dir)).collect()
 }
 
 /// Debian's chromium with its library, and a package that Ubuntu has too.
 fn debian_packages(project: &Project) -> Vec<Deb> {
     let dir = project.path("debian-debs");
     std::fs::create_dir_all(&dir).expect("a folder for packages");
+    let chromium = Synthetic::new("chromium", "156").field("Depends", "chromium-common, libjpeg62-turbo");
     let made_up = [
-        Synthetic::new("chromium", "156").field("Depends", "chromium-common, libjpeg62-turbo").file(
-            "usr/bin/chromium",
-            0o755,
-            "debian",
-        ),
+        chromium.file("usr/bin/chromium", 0o755, "debian"),
         Synthetic::new("chromium-common", "156"),
         Synthetic::new("chromium-sandbox", "156"),
-        Synthetic::new("libjpeg62-turbo", "1"),
-        Synthetic::new("git", "99:1").file("usr/share/made-up/git", 0o644, "debian"),
+        Synthetic::new("libjpeg62-turbo", "99"),
+        Synthetic::new("unzip", "99:1").file("usr/share/made-up/unzip", 0o644, "debian"),
     ];
     made_up.iter().map(|package| package.build(&dir)).collect()
 }
@@ -196,18 +139,8 @@ fn serve_artifact(project: &Project, text: &mut String, address: &str, digest: &
     *text = text.replace(address, &format!("{}/{name}", project.server.url())).replace(digest, own.hex());
 }
 
-#[test]
-fn the_desktops_recipe_takes_chromium_alone_from_debian_and_its_editors_from_their_projects() {
-    let project = Project::with_real_recipes();
-    project.publish_tools();
-    let debs = desktop_packages(&project);
-    publish(&project, "ubuntu-ports", "resolute", &of_architecture(&debs, "arm64"), false);
-    publish(&project, "ubuntu", "resolute", &of_architecture(&debs, "amd64"), false);
-    let debian = debian_packages(&project);
-    for (archive, suite, debs) in [("debian", "trixie", debian), ("debian-security", "trixie-security", Vec::new())] {
-        let suite = Suite::new(suite, "main", debs);
-        Publication::at(&project.site().join(archive)).publish(&suite, Signature::By(&project.key));
-    }
+/// Puts Ghostty and Zed on the server, and their addresses and digests into the desktop's recipe.
+fn serve_editors(project: &Project) {
     let ghostty =
         Synthetic::new("ghostty", "1.3").file("usr/bin/ghostty", 0o755, "ghostty").build(&project.path("debs"));
     let mut zed = tar::Builder::new(Vec::new());
@@ -220,17 +153,39 @@ fn the_desktops_recipe_takes_chromium_alone_from_debian_and_its_editors_from_the
     let ghostty_url = "https://github.com/mkasberg/ghostty-ubuntu/releases/download/1.3.1-0-ppa2/ghostty_1.3.1-0.ppa2_${architecture}_25.10.deb";
     let ghostty_digest = "c6a4fd4fd786b4bdea42036650ef1724f535c4b636329f488f7ece36820d3d6b";
     let bytes = std::fs::read(&ghostty.file).expect("a package");
-    serve_artifact(&project, &mut text, ghostty_url, ghostty_digest, &bytes);
+    serve_artifact(project, &mut text, ghostty_url, ghostty_digest, &bytes);
     let zed_url = "https://github.com/zed-industries/zed/releases/download/v1.17.2/zed-linux-aarch64.tar.gz";
     let zed_digest = "4f75332ab8155a5a62b0cdc473473cf8938959cf3cd2b0145e2975969d7e8929";
-    serve_artifact(&project, &mut text, zed_url, zed_digest, &zed.into_inner().expect("memory"));
+    serve_artifact(project, &mut text, zed_url, zed_digest, &zed.into_inner().expect("memory"));
     std::fs::write(&file, text).expect("the recipe");
+}
 
+/// The real recipes with archives for the machine and its desktop: the ports, the main archive, and Debian's.
+fn project_with_archives() -> (Project, Vec<Deb>) {
+    let project = Project::with_real_recipes();
+    project.publish_tools();
+    project.publish_guest();
+    let debs = packages(&project);
+    let all: Vec<Deb> = desktop_packages(&project, &debs).into_iter().chain(debs.clone()).collect();
+    // As in reality: ports has no amd64, and the main archive has no arm64.
+    publish(&project, "ubuntu-ports", "resolute", &of_architecture(&all, "arm64"), false);
+    publish(&project, "ubuntu", "resolute", &of_architecture(&all, "amd64"), false);
+    let debian = debian_packages(&project);
+    for (archive, suite, debs) in [("debian", "trixie", debian), ("debian-security", "trixie-security", Vec::new())] {
+        let suite = Suite::new(suite, "main", debs);
+        Publication::at(&project.site().join(archive)).publish(&suite, Signature::By(&project.key));
+    }
+    serve_editors(&project);
+    (project, debs)
+}
+
+/// The files of a container image that is built from a recipe, with their contents.
+fn contents(project: &Project, recipe: &str) -> BTreeMap<String, Vec<u8>> {
     let layout = project.path("layout");
-    project.run(&["build-container", "helix-ubuntu", "--output", layout.to_str().expect("a path")]).ends_with(0);
+    project.run(&["build-container", recipe, "--output", layout.to_str().expect("a path")]).ends_with(0);
     let platform = helix_docker_graph::Platform { architecture: "arm64".into() };
     let image = helix_docker_graph::read_layout(&layout, None, &platform).expect("a layout").remove(0);
-    let mut contents = std::collections::BTreeMap::new();
+    let mut contents = BTreeMap::new();
     for layer in &image.layers {
         let stream = std::fs::File::open(&*layer.blob.file).expect("a layer");
         for entry in tar::Archive::new(stream).entries().expect("a layer") {
@@ -241,8 +196,14 @@ fn the_desktops_recipe_takes_chromium_alone_from_debian_and_its_editors_from_the
             contents.insert(name, text);
         }
     }
+    std::fs::remove_dir_all(layout).expect("the layout");
+    contents
+}
+
+/// Chromium alone comes from Debian, and the editors from their projects.
+fn check_desktop(contents: &BTreeMap<String, Vec<u8>>) {
     for (name, text) in [
-        ("usr/share/made-up/git", "ubuntu"),
+        ("usr/share/made-up/unzip", "ubuntu"),
         ("usr/bin/chromium", "debian"),
         ("usr/bin/ghostty", "ghostty"),
         ("opt/zed/bin/zed", "zed"),
@@ -254,4 +215,59 @@ fn the_desktops_recipe_takes_chromium_alone_from_debian_and_its_editors_from_the
     }
     let preferences = String::from_utf8_lossy(&contents["etc/apt/preferences.d/debian.pref"]).into_owned();
     assert!(preferences.contains("Package: *\nPin: release n=trixie\nPin-Priority: -1"), "{preferences}");
+}
+
+/// A recipe that adds a program of its own to the desktop, as the book has it for those that connect it to Helix.
+fn add_bridge(project: &Project) {
+    let program = b"#!/bin/sh\n";
+    let folder = project.path("root/recipes/containers");
+    std::fs::write(folder.join("desktop-bridge"), program).expect("a program");
+    let digest = helix_docker_graph::Digest::of(program);
+    let text = format!(
+        "extends: helix-ubuntu.yaml\nsummary: The desktop with its bridge\nlayers:\n  - name: bridge\n    artifacts:\n      \
+         - {{url: \"file:desktop-bridge\", sha256: {}, target: /usr/local/bin/desktop-bridge}}\n",
+        digest.hex()
+    );
+    std::fs::write(folder.join("bridge.yaml"), text).expect("a recipe");
+}
+
+#[test]
+fn the_release_recipe_makes_an_image_with_the_desktop_in_it_and_its_lock_pins_both() {
+    let (project, _) = project_with_archives();
+    let build = ["build-image", "ubuntu-26.04", "--no-test", "--json"];
+    let run = project.run(&[&build[..], &["--update-lock"]].concat()).ends_with(0);
+    let manifest = run.json()["manifest"].clone();
+    assert_eq!(manifest["resolved_recipe"]["distribution"], "ubuntu");
+    assert_eq!(manifest["container_images"][0]["names"], serde_json::json!(["docker.io/helix/ubuntu:latest"]));
+    let image: PathBuf = project.path("root/target/images/ubuntu-26.04");
+    project.run(&["inspect", "root/target/images/ubuntu-26.04"]).ends_with(0);
+    let version = manifest["kernel"].as_str().expect("the kernel's version");
+    assert_eq!(kernel_on_esp(&image.join("disk.qcow2"), version, &project), *b"MZ", "an EFI program, not gzip");
+
+    for name in ["ubuntu-26.04", "containers/helix-ubuntu"] {
+        let lock = project.path(&format!("root/recipes/{name}.lock"));
+        let lock = std::fs::read_to_string(lock).expect("the lock");
+        for archive in ["\"archive\":\"ubuntu\"", "\"archive\":\"ubuntu-security\""] {
+            assert!(lock.contains(archive), "{name}: no package comes from {archive}");
+        }
+    }
+    std::fs::remove_dir_all(&image).expect("the image");
+    let again = project.run(&[&build[..], &["--locked", "--offline"]].concat()).ends_with(0).json();
+    assert_eq!(again["manifest"]["artifacts"], manifest["artifacts"]);
+
+    check_desktop(&contents(&project, "helix-ubuntu"));
+    add_bridge(&project);
+    let extended = contents(&project, "bridge");
+    check_desktop(&extended);
+    assert_eq!(extended["usr/local/bin/desktop-bridge"], b"#!/bin/sh\n");
+}
+
+#[test]
+fn the_recipe_of_the_release_that_ended_reads_an_archive_that_nobody_signs_anew() {
+    let (project, debs) = project_with_archives();
+    // One tree with both architectures, as old-releases is.
+    publish(&project, "ubuntu", "questing", &debs, true);
+    project.run(&["build-image", "ubuntu-25.10", "--until", "packages"]).ends_with(0);
+    let lock = std::fs::read_to_string(project.path("root/recipes/ubuntu-25.10.lock")).expect("the lock");
+    assert!(lock.contains("\"name\":\"linux-image-virtual\""));
 }

@@ -11,7 +11,7 @@ mod server;
 mod warm;
 
 pub(crate) use archive::{Publication, Signature, Suite};
-pub(crate) use debs::{Deb, Synthetic, closure};
+pub(crate) use debs::{Deb, Synthetic};
 pub(crate) use host::{Key, inside, root_folder};
 pub(crate) use mini::MIRROR;
 pub(crate) use project::Project;
