@@ -1,13 +1,15 @@
-//! The encode path in the boot test: the guest's element, a port of virtio-serial, and a host encoder beside QEMU.
+//! The encode path in the boot test: the guest's element, each way to the host, and a host encoder beside QEMU.
 
-use std::path::Path;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use helix_command::Cmd;
-use helix_vm::{CheckResult, ENCODER_PORT, Outcome, Running};
+use helix_vm::{CheckResult, ENCODER_PORT, ENCODER_VSOCK_PORT, Outcome, RunFolder, Running};
 
-/// The check's name in the report.
-const NAME: &str = "encode-over-virtio-serial";
+/// How many checks there are.
+pub(crate) const CHECKS: usize = 3;
 /// How many frames are encoded, 30 in a second.
 const FRAMES: usize = 30;
 const SIZE: (u32, u32) = (320, 240);
@@ -15,43 +17,103 @@ const SIZE: (u32, u32) = (320, 240);
 const LEAST_PSNR: f64 = 30.0;
 /// How long a pipeline may take in an emulated guest.
 const TIMEOUT: Duration = Duration::from_secs(180);
+/// The folder in the guest.
+const WORK: &str = "/var/tmp/encode";
 
-/// Runs a pipeline in the guest against the host encoder `program`, and looks at what came out of it.
-pub(crate) fn run(running: &mut Running, program: &Path) -> CheckResult {
-    let folder = running.folder().path().to_owned();
-    let (begun, command) = (Instant::now(), pipeline());
-    let log = folder.join("host-encoder.log");
-    let outcome = match Encoder::start(program, &running.folder().encoder_socket(), &log) {
-        Ok(_encoder) => judge(running, &command, &folder).unwrap_or_else(|outcome| outcome),
-        Err(e) => could_not(format!("starting {}: {e}", program.display())),
+/// A way from the guest to the host.
+struct Way {
+    /// The check's name in the report.
+    name: &'static str,
+    /// The element that takes it, with its properties.
+    element: String,
+}
+
+/// The ways, with the host encoder's port of TCP. QEMU's user network shows the guest the host's loopback as 10.0.2.2.
+fn ways(tcp_port: u16) -> [Way; CHECKS] {
+    let way = |name, transport: String| Way { name, element: format!("vsockenc transport={transport}") };
+    [
+        way("encode-over-virtio-serial", format!("virtio-port:{ENCODER_PORT}")),
+        way("encode-over-vsock", format!("vsock://2:{ENCODER_VSOCK_PORT}")),
+        way("encode-over-tcp", format!("tcp://10.0.2.2:{tcp_port} token-file={WORK}/token")),
+    ]
+}
+
+/// Runs a pipeline for each way in the guest against the host encoder `program`, and looks at what came out of it.
+pub(crate) fn run(running: &mut Running, program: &Path, done: &mut dyn FnMut(&CheckResult)) -> Vec<CheckResult> {
+    let folder = running.folder().clone();
+    let started = Encoder::start(program, &folder).map_err(|e| format!("starting {}: {e}", program.display()));
+    let prepared = started.and_then(|encoder| prepare(running, &encoder).map(|()| encoder));
+    let port = prepared.as_ref().map_or(0, |encoder| encoder.tcp_port);
+    let check = |way: Way| {
+        let (begun, command) = (Instant::now(), pipeline(&way.element));
+        let outcome = match &prepared {
+            Ok(encoder) => encoder.quoted(judge(running, &command, folder.path()).unwrap_or_else(|outcome| outcome)),
+            Err(why) => could_not(why.clone()),
+        };
+        let name = way.name.to_owned();
+        let result = CheckResult { name, command, duration: begun.elapsed(), outcome, output_tail: String::new() };
+        done(&result);
+        result
     };
-    let outcome = match outcome {
-        Outcome::Failed { expected, got, exit_code, stderr_tail } => {
-            let said = std::fs::read_to_string(&log).unwrap_or_default();
-            let stderr_tail = format!("{stderr_tail}\nthe host encoder said:\n{said}");
-            Outcome::Failed { expected, got, exit_code, stderr_tail }
-        }
-        other => other,
-    };
-    CheckResult { name: NAME.to_owned(), command, duration: begun.elapsed(), outcome, output_tail: String::new() }
+    ways(port).into_iter().map(check).collect()
 }
 
 /// A host encoder, which ends with its handle.
-struct Encoder(std::process::Child);
+struct Encoder {
+    child: std::process::Child,
+    log: PathBuf,
+    token: String,
+    tcp_port: u16,
+}
 
 impl Encoder {
-    fn start(program: &Path, socket: &Path, log: &Path) -> std::io::Result<Self> {
-        let mut command = Cmd::new(program).arg("--virtio-serial").arg(socket).to_std();
-        command.stdout(std::process::Stdio::null()).stderr(std::fs::File::create(log)?).spawn().map(Self)
+    fn start(program: &Path, folder: &RunFolder) -> std::io::Result<Self> {
+        let (log, file) = (folder.path().join("host-encoder.log"), folder.path().join("token"));
+        let mut random = [0; 16];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+        let (token, tcp_port) = (uuid::Uuid::from_bytes(random).simple().to_string(), crate::verify::free_port()?);
+        let mut secret = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&file)?;
+        secret.write_all(token.as_bytes())?;
+        let command = Cmd::new(program).ends_with_parent().arg("--virtio-serial").arg(folder.encoder_socket());
+        let command = command.arg("--unix").arg(folder.encoder_vsock());
+        let command = command.args(["--tcp", &format!("127.0.0.1:{tcp_port}"), "--token-file"]).arg(&file);
+        let errors = std::fs::File::create(&log)?;
+        let child = command.to_std().stdout(std::process::Stdio::null()).stderr(errors).spawn()?;
+        Ok(Self { child, log, token, tcp_port })
+    }
+
+    /// A failure, with what the host encoder said.
+    fn quoted(&self, outcome: Outcome) -> Outcome {
+        match outcome {
+            Outcome::Failed { expected, got, exit_code, stderr_tail } => {
+                let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+                let stderr_tail = format!("{stderr_tail}\nthe host encoder said:\n{said}");
+                Outcome::Failed { expected, got, exit_code, stderr_tail }
+            }
+            other => other,
+        }
     }
 }
 
 impl Drop for Encoder {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
+}
+
+/// Makes the guest's folder: the plugins that are needed, and the secret, which no report shows.
+fn prepare(running: &mut Running, encoder: &Encoder) -> Result<(), String> {
+    // Only these plugins are scanned: the first look at all 250 takes a minute under emulation.
+    let script = format!(
+        "set -eu; umask 077; rm -rf {WORK}; mkdir -p {WORK}/plugins; cd {WORK}; echo {} > token
+for plugin in coreelements videotestsrc videoparsersbad vsockenc; do ln -s /usr/lib/*/gstreamer-1.0/libgst$plugin.so plugins/; done",
+        encoder.token
+    );
+    let output = running.agent().exec(&script, TIMEOUT).map_err(|e| e.to_string())?;
+    let said = output.stderr_text();
+    if output.exit_code == Some(0) { Ok(()) } else { Err(format!("preparing {WORK} in the guest: {said}")) }
 }
 
 fn could_not(why: String) -> Outcome {
@@ -63,19 +125,15 @@ fn failed(expected: String, got: String) -> Outcome {
 }
 
 /// What the guest runs: the times of the access units are printed, frames and access units kept.
-fn pipeline() -> String {
+fn pipeline(element: &str) -> String {
     let (width, height) = SIZE;
-    // Only these plugins are scanned: the first look at all 250 takes a minute under emulation.
     format!(
-        "set -eu
-rm -rf /var/tmp/encode && mkdir -p /var/tmp/encode/plugins && cd /var/tmp/encode
-for plugin in coreelements videotestsrc videoparsersbad vsockenc; do ln -s /usr/lib/*/gstreamer-1.0/libgst$plugin.so plugins/; done
+        "set -eu; cd {WORK}; rm -f raw h264 log
 export GST_PLUGIN_SYSTEM_PATH_1_0=$PWD/plugins GST_REGISTRY_1_0=$PWD/registry GST_REGISTRY_FORK=no
 gst-launch-1.0 -v videotestsrc num-buffers={FRAMES} pattern=ball \
 ! video/x-raw,format=I420,width={width},height={height},framerate=30/1 ! tee name=frames \
 frames. ! queue ! filesink location=raw \
-frames. ! queue ! vsockenc transport=virtio-port:{ENCODER_PORT} ! h264parse ! identity name=seen silent=false \
-! filesink location=h264 > log
+frames. ! queue ! {element} ! h264parse ! identity name=seen silent=false ! filesink location=h264 > log
 sed -n 's/.*chain.*seen:sink.*, pts: \\([0-9:.]*\\),.*/\\1/p' log"
     )
 }
@@ -98,7 +156,7 @@ fn judge(running: &mut Running, command: &str, folder: &Path) -> Result<Outcome,
     }
     let mut files = Vec::new();
     for name in ["raw", "h264"] {
-        let packed = running.agent().exec(&format!("gzip -9 < /var/tmp/encode/{name}"), TIMEOUT);
+        let packed = running.agent().exec(&format!("gzip -9 < {WORK}/{name}"), TIMEOUT);
         let packed = packed.map_err(|e| could_not(e.to_string()))?;
         let file = folder.join(name);
         let mut target = std::fs::File::create(&file).map_err(|e| could_not(e.to_string()))?;

@@ -44,11 +44,12 @@ pub struct Tools {
     target: Arch,
 }
 
-/// Packages that depend on what image is made: QEMU and firmware for the boot test, and an emulator where one is needed.
+/// Packages that depend on what image is made: QEMU, its vsock device and firmware for the boot test, and an emulator
+/// where one is needed.
 fn for_target(host: Arch, target: Arch) -> Vec<&'static str> {
     let mut packages = match target {
-        Arch::Arm64 => vec!["qemu-system-arm", "qemu-efi-aarch64", "qemu-utils"],
-        Arch::Amd64 => vec!["qemu-system-x86", "ovmf", "qemu-utils"],
+        Arch::Arm64 => vec!["qemu-system-arm", "qemu-efi-aarch64", "qemu-utils", "vhost-device-vsock"],
+        Arch::Amd64 => vec!["qemu-system-x86", "ovmf", "qemu-utils", "vhost-device-vsock"],
     };
     packages.extend((host != target).then_some("qemu-user"));
     packages
@@ -152,6 +153,7 @@ impl Tools {
         helix_vm::Programs {
             qemu: self.toolbox.cmd(&format!("qemu-system-{}", self.target.kernel_name())),
             qemu_img: self.toolbox.cmd("qemu-img"),
+            vsock: Some(self.toolbox.cmd("vhost-device-vsock")),
             firmware_code: self.tree.join(code),
             firmware_vars: self.tree.join(vars),
             root: None,

@@ -58,14 +58,14 @@ fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inputs)
     let report = match boot(&config, test.progress) {
         Ok(mut running) => {
             test.progress.end("up");
-            let more = 1 + u64::from(test.host_encoder.is_some());
-            test.progress.begin("Running checks in the guest", Some(checks.len() as u64 + more));
+            let total = checks.len() + 1 + test.host_encoder.map_or(0, |_| encode_check::CHECKS);
+            test.progress.begin("Running checks in the guest", Some(total as u64));
             let mut report = running.check(&checks, &mut |result| test.progress.advance(1, &result.name));
             report.checks.push(discard_check(&mut running));
             test.progress.advance(1, "discard-reaches-the-image");
             if let Some(program) = test.host_encoder {
-                report.checks.push(encode_check::run(&mut running, program));
-                test.progress.advance(1, "the encode path");
+                let mut done = |result: &CheckResult| test.progress.advance(1, &result.name);
+                report.checks.extend(encode_check::run(&mut running, program, &mut done));
             }
             let ended = running.shutdown(POWER_OFF);
             tracing::info!("the guest ended by {:?} after {:.1} s", ended.how, ended.took.as_secs_f32());
@@ -166,7 +166,7 @@ fn login(recipe: &Value) -> String {
     recipe["users"][0]["name"].as_str().unwrap_or("root").to_owned()
 }
 
-fn free_port() -> std::io::Result<u16> {
+pub(crate) fn free_port() -> std::io::Result<u16> {
     Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 

@@ -81,6 +81,7 @@ pub struct Cmd {
     dir: Option<PathBuf>,
     stdin: Option<Vec<u8>>,
     root: Option<PathBuf>,
+    ends_with_parent: bool,
 }
 
 impl Cmd {
@@ -94,6 +95,7 @@ impl Cmd {
             dir: None,
             stdin: None,
             root: None,
+            ends_with_parent: false,
         }
     }
 
@@ -146,6 +148,13 @@ impl Cmd {
         self
     }
 
+    /// Is killed when the thread that started it ends, by `setpriv(1)` of Linux: for a program that would run on.
+    #[must_use]
+    pub fn ends_with_parent(mut self) -> Self {
+        self.ends_with_parent = true;
+        self
+    }
+
     /// The command line as one would type it.
     pub fn quoted(&self) -> String {
         let words = self.argv();
@@ -155,6 +164,9 @@ impl Cmd {
     /// The full argument vector, `chroot` included.
     pub fn argv(&self) -> Vec<OsString> {
         let mut words = Vec::new();
+        if self.ends_with_parent {
+            words.extend(["setpriv", "--pdeathsig", "KILL", "--"].map(OsString::from));
+        }
         if let Some(root) = &self.root {
             words.extend(["chroot".into(), root.clone().into_os_string()]);
         }
@@ -305,6 +317,23 @@ mod tests {
     fn a_missing_program_is_named() {
         let error = Cmd::new("no-such-program-here").run().unwrap_err();
         assert!(error.to_string().contains("no-such-program-here"), "{error}");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_program_ends_with_the_thread_that_started_it() {
+        let start = || Cmd::new("sleep").arg("60").ends_with_parent().to_std().spawn().unwrap();
+        let child = std::thread::spawn(move || {
+            let child = start();
+            let stat = format!("/proc/{}/comm", child.id());
+            // Only then the signal is asked for.
+            while std::fs::read_to_string(&stat).unwrap_or_default() != "sleep\n" {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            child
+        });
+        let mut child = child.join().unwrap();
+        assert!(!child.wait().unwrap().success());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use helix_command::Cmd;
+
 use crate::accel::{self, AccelReport};
 use crate::agent::Agent;
 use crate::child::QemuChild;
@@ -18,6 +20,7 @@ use crate::report::Timings;
 use crate::running::Running;
 use crate::seed::Seed;
 use crate::serial::{SerialLog, Stage};
+use crate::vsock;
 
 /// The pause between two looks at the guest.
 const POLL: Duration = Duration::from_millis(200);
@@ -51,12 +54,20 @@ pub struct BootConfig {
     pub memory_mib: u64,
     /// The port on 127.0.0.1 that leads to the guest's port 22.
     pub ssh_port: Option<u16>,
-    /// Whether the guest has a port for a host encoder, which finds it at [`RunFolder::encoder_socket`].
+    /// Whether the guest can reach a host encoder: by a port of virtio-serial, [`RunFolder::encoder_socket`], and with
+    /// [`Programs::vsock`] also by vsock, [`RunFolder::encoder_vsock`].
     pub encoder: bool,
     /// How long the guest has to settle, from the start of QEMU.
     pub deadline: Duration,
     /// Whether a system with failed units counts as booted.
     pub allow_degraded: bool,
+}
+
+impl BootConfig {
+    /// The program of the vsock device, if this machine has one.
+    fn vsock(&self) -> Option<&Cmd> {
+        self.programs.vsock.as_ref().filter(|_| self.encoder)
+    }
 }
 
 /// What a boot is doing.
@@ -87,9 +98,10 @@ pub fn boot(config: &BootConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     };
     tracing::info!("accelerator: {accelerator}");
     let machine = prepare(config, &folder, &accelerator, &facts)?;
+    let vsock = config.vsock().map(|program| vsock::start(program, &config.programs, &folder)).transpose()?;
     let command = config.programs.qemu.clone().args(machine.arguments());
     let child = QemuChild::start(&command, &folder.qemu_log())?;
-    Booting::new(child, folder, accelerator, facts).watch(config, progress).map_err(BootFailure::Guest)
+    Booting::new(child, vsock, folder, accelerator, facts).watch(config, progress).map_err(BootFailure::Guest)
 }
 
 /// Makes the files of the run and names them in the machine.
@@ -119,6 +131,7 @@ fn prepare(
         seed: config.seed.as_ref().map(|_| seen(&folder.seed())).transpose()?,
         ssh_port: config.ssh_port,
         encoder_socket: config.encoder.then(|| seen(&folder.encoder_socket())).transpose()?,
+        vsock_device: config.vsock().map(|_| seen(&folder.vsock_device())).transpose()?,
         agent_socket: seen(&folder.agent_socket())?,
         qmp_socket: seen(&folder.qmp_socket())?,
         serial_log: seen(&folder.serial_log())?,
@@ -129,6 +142,7 @@ fn prepare(
 /// A guest that is on its way up.
 struct Booting {
     child: QemuChild,
+    vsock: Option<QemuChild>,
     folder: RunFolder,
     accelerator: AccelReport,
     facts: QemuFacts,
@@ -142,10 +156,16 @@ struct Booting {
 }
 
 impl Booting {
-    fn new(child: QemuChild, folder: RunFolder, accelerator: AccelReport, facts: QemuFacts) -> Self {
+    fn new(
+        child: QemuChild,
+        vsock: Option<QemuChild>,
+        folder: RunFolder,
+        accelerator: AccelReport,
+        facts: QemuFacts,
+    ) -> Self {
         let (serial, timings) = (SerialLog::new(&folder.serial_log()), Timings::default());
         let (qmp, agent, settling, started) = (None, None, None, Instant::now());
-        Self { child, folder, accelerator, facts, serial, started, timings, qmp, agent, settling }
+        Self { child, vsock, folder, accelerator, facts, serial, started, timings, qmp, agent, settling }
     }
 
     fn watch(
@@ -231,6 +251,7 @@ impl Booting {
         };
         Ok(Running {
             child: self.child,
+            _vsock: self.vsock,
             folder: self.folder,
             accelerator: self.accelerator,
             facts: self.facts,

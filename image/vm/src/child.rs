@@ -1,4 +1,5 @@
-//! QEMU as a child process: started with its output in a file, ended without leaving anything behind.
+//! QEMU, or a program beside it, as a child process: started with its output in a file, ended without leaving anything
+//! behind.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};

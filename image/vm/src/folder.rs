@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use crate::machine::ENCODER_VSOCK_PORT;
 use crate::platform::SOCKET_PATH_MAX;
 use crate::programs::{Error, file_error};
 
@@ -20,7 +21,7 @@ impl RunFolder {
     pub fn prepare(path: &Path) -> Result<Self, Error> {
         let path = std::path::absolute(path).map_err(|source| file_error("resolve", path, source))?;
         let folder = Self { path };
-        for socket in [folder.agent_socket(), folder.qmp_socket()] {
+        for socket in [folder.agent_socket(), folder.qmp_socket(), folder.encoder_vsock()] {
             if socket.as_os_str().as_bytes().len() > SOCKET_PATH_MAX {
                 return Err(Error::SocketPath { path: socket, limit: SOCKET_PATH_MAX });
             }
@@ -36,7 +37,8 @@ impl RunFolder {
     fn clear(&self) -> Result<(), Error> {
         let old = [self.agent_socket(), self.qmp_socket(), self.serial_log(), self.qemu_log(), self.overlay()];
         let of_some = [self.seed(), self.firmware_vars(), self.encoder_socket()];
-        for path in old.iter().chain(&of_some) {
+        let of_vsock = [self.vsock_device(), self.vsock(), self.encoder_vsock(), self.vsock_log()];
+        for path in old.iter().chain(&of_some).chain(&of_vsock) {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(file_error("remove", path, error));
@@ -60,6 +62,26 @@ impl RunFolder {
     /// The socket of the port for a host encoder.
     pub fn encoder_socket(&self) -> PathBuf {
         self.path.join("enc.sock")
+    }
+
+    /// The socket at which QEMU finds its vsock device.
+    pub(crate) fn vsock_device(&self) -> PathBuf {
+        self.path.join("vsock.dev")
+    }
+
+    /// The socket at which the host reaches ports of the guest.
+    pub(crate) fn vsock(&self) -> PathBuf {
+        self.path.join("vsock")
+    }
+
+    /// The socket at which a host encoder gets what the guest sends to its port [`ENCODER_VSOCK_PORT`] of vsock.
+    pub fn encoder_vsock(&self) -> PathBuf {
+        self.path.join(format!("vsock_{ENCODER_VSOCK_PORT}"))
+    }
+
+    /// What the vsock device printed.
+    pub(crate) fn vsock_log(&self) -> PathBuf {
+        self.path.join("vsock.log")
     }
 
     /// QMP's socket.

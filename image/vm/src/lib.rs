@@ -29,6 +29,7 @@ mod serial;
 mod ssh;
 #[cfg(test)]
 mod testing;
+mod vsock;
 
 pub use accel::{AccelReport, Accelerator};
 pub use boot::{BootConfig, Progress, boot};
@@ -38,7 +39,7 @@ pub use failure::{BootFailure, GuestFailure, Reason};
 pub use folder::RunFolder;
 pub use guest::Settled;
 pub use line::LineError;
-pub use machine::{Arch, DataDisk, DiskFormat, ENCODER_PORT, Machine};
+pub use machine::{Arch, DataDisk, DiskFormat, ENCODER_PORT, ENCODER_VSOCK_PORT, Machine};
 pub use overlay::allocated_bytes;
 pub use programs::{Error, Programs, QemuFacts};
 pub use report::{BootReport, Timings};

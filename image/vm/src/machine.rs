@@ -42,6 +42,9 @@ pub struct DataDisk {
 /// The name of the guest's port for a host encoder: `/dev/virtio-ports/` and this.
 pub const ENCODER_PORT: &str = "dev.helix.encoder";
 
+/// The port of the host's vsock at which a guest finds a host encoder.
+pub const ENCODER_VSOCK_PORT: u32 = 9000;
+
 /// A machine to run. Every path is as QEMU sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
@@ -69,6 +72,8 @@ pub struct Machine {
     pub ssh_port: Option<u16>,
     /// Where QEMU listens for a host encoder, which is behind the guest's port [`ENCODER_PORT`].
     pub encoder_socket: Option<String>,
+    /// Where QEMU finds the vsock device, a vhost-user program.
+    pub vsock_device: Option<String>,
     /// Where QEMU listens for a client of the guest agent.
     pub agent_socket: String,
     /// Where QEMU listens for a QMP client.
@@ -91,6 +96,9 @@ impl Machine {
         args.flags(&processor(self.arch, self.accelerator));
         args.pair("-smp", self.cpus.to_string());
         args.pair("-m", format!("{}M", self.memory_mib));
+        if let Some(socket) = &self.vsock_device {
+            self.vsock(&mut args, socket);
+        }
         // Without a menu time of its own the ARM firmware waits five seconds for a key before it boots.
         args.flags(&["-boot", "menu=on,splash-time=0"]);
         args.firmware(&self.firmware_code, &self.firmware_vars);
@@ -119,6 +127,14 @@ impl Machine {
         args.pair("-netdev", format!("user,id=net0{forward}"));
         // No option ROM: nothing boots from the network, and QEMU then needs no ROM files.
         args.flags(&["-device", "virtio-net-pci,netdev=net0,romfile="]);
+    }
+
+    /// The device is a process of its own, which reads and writes the guest's memory.
+    fn vsock(&self, args: &mut Args, socket: &str) {
+        args.pair("-object", format!("memory-backend-memfd,id=memory,size={}M,share=on", self.memory_mib));
+        args.flags(&["-machine", "memory-backend=memory"]);
+        args.pair("-chardev", format!("socket,id=vsock,path={}", escaped(socket)));
+        args.flags(&["-device", "vhost-user-vsock-pci,chardev=vsock"]);
     }
 
     fn channels(&self, args: &mut Args) {
@@ -212,6 +228,7 @@ mod tests {
             seed: None,
             ssh_port: None,
             encoder_socket: None,
+            vsock_device: None,
             agent_socket: "/run/agent.sock".into(),
             qmp_socket: "/run/qmp.sock".into(),
             serial_log: "/run/serial.log".into(),
@@ -236,6 +253,7 @@ mod tests {
             seed: Some("/run/seed.img".into()),
             ssh_port: Some(2222),
             encoder_socket: Some("/run/enc.sock".into()),
+            vsock_device: Some("/run/vsock.dev".into()),
             throwaway: false,
             exit_with_parent: false,
             ..machine(Arch::Amd64, Accelerator::Kvm)

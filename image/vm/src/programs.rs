@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use helix_command::Cmd;
 
@@ -37,6 +38,16 @@ pub enum Error {
         /// The root folder of the programs.
         root: PathBuf,
     },
+    /// A program beside QEMU did not do its part.
+    #[error("vhost-device-vsock made no socket at {} within {} s; it said: {said}", path.display(), patience.as_secs())]
+    NoDevice {
+        /// The socket.
+        path: PathBuf,
+        /// How long it was waited for.
+        patience: Duration,
+        /// The end of what the program printed.
+        said: String,
+    },
     /// QEMU's options are text.
     #[error("{}: a path given to QEMU must be valid UTF-8", path.display())]
     NotUtf8 {
@@ -58,6 +69,8 @@ pub struct Programs {
     pub qemu: Cmd,
     /// `qemu-img`.
     pub qemu_img: Cmd,
+    /// `vhost-device-vsock`, where there is vsock: not on a Mac. It sees the same files as QEMU.
+    pub vsock: Option<Cmd>,
     /// The UEFI firmware's code, as the caller sees it; it is never written.
     pub firmware_code: PathBuf,
     /// The template of the UEFI variable store, as the caller sees it; each run works on a copy.
@@ -123,6 +136,7 @@ mod tests {
         Programs {
             qemu: Cmd::new("qemu"),
             qemu_img: Cmd::new("qemu-img"),
+            vsock: None,
             firmware_code: "/r/code.fd".into(),
             firmware_vars: "/r/vars.fd".into(),
             root: root.map(PathBuf::from),

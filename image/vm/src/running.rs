@@ -27,6 +27,8 @@ const ANALYZE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Running {
     pub(crate) child: QemuChild,
+    /// The program of the vsock device, which ends after QEMU.
+    pub(crate) _vsock: Option<QemuChild>,
     pub(crate) folder: RunFolder,
     pub(crate) accelerator: AccelReport,
     pub(crate) facts: QemuFacts,

@@ -25,6 +25,7 @@ fn programs() -> Programs {
     Programs {
         qemu: command("HELIX_TEST_QEMU"),
         qemu_img: command("HELIX_TEST_QEMU_IMG"),
+        vsock: None,
         firmware_code: firmware.join("AAVMF_CODE.fd"),
         firmware_vars: firmware.join("AAVMF_VARS.fd"),
         root: None,

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::addr::{SocketAddrArg, SocketAddrLen, SocketAddrOpaque};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, socket_with, sockopt};
 
-use super::{Link, Waker, poll_all};
+use super::{Kind, Link, Waker, poll_all};
 use crate::address::Address;
 
 /// How often a look-up of a name looks whether it was given up.
@@ -70,15 +70,15 @@ pub(crate) fn connect(
     given_up: &dyn Fn() -> bool,
 ) -> Result<Link, ConnectError> {
     let patience = Patience { end: Instant::now() + limit, limit, given_up, waker };
-    let fd = match address {
-        Address::Vsock { cid, port } => dial(AddressFamily::VSOCK, &VsockAddr::new(*cid, *port), &patience)?,
-        Address::Unix(path) => dial_unix(path, &patience)?,
-        Address::Tcp { host, port } => dial_tcp(host, *port, &patience)?,
-        Address::VirtioPort(name) => {
-            return Ok(Link::port(open_port(&Path::new("/dev/virtio-ports").join(name))?));
+    let (fd, kind) = match address {
+        Address::Vsock { cid, port } => {
+            (dial(AddressFamily::VSOCK, &VsockAddr::new(*cid, *port), &patience)?, Kind::Vsock)
         }
+        Address::Unix(path) => (dial_unix(path, &patience)?, Kind::Socket),
+        Address::Tcp { host, port } => (dial_tcp(host, *port, &patience)?, Kind::Socket),
+        Address::VirtioPort(name) => (open_port(&Path::new("/dev/virtio-ports").join(name))?, Kind::Port),
     };
-    Ok(Link { fd, socket: true })
+    Ok(Link { fd, kind })
 }
 
 fn open_port(path: &Path) -> Result<OwnedFd, ConnectError> {

@@ -17,6 +17,13 @@ pub(crate) use connect::{ConnectError, connect};
 /// The most slices of one write, far below the kernel's limit of 1024.
 const MAX_SLICES: usize = 16;
 
+/// The most bytes of one write to vsock.
+///
+/// Linux makes one packet of a write, of up to 64 KiB, and since 6.12 one of more than 32 KiB is in several pieces of
+/// memory. `vhost-device-vsock` throws such a packet away without a word: its virtio-vsock crate takes a header and one
+/// piece (<https://github.com/rust-vmm/vm-virtio/issues/216>).
+const MAX_VSOCK_WRITE: usize = 16 << 10;
+
 /// Ends a wait from another thread.
 #[derive(Debug)]
 pub(crate) struct Waker(OwnedFd);
@@ -57,13 +64,20 @@ pub(crate) struct Ready {
 #[derive(Debug)]
 pub(crate) struct Link {
     fd: OwnedFd,
-    socket: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Socket,
+    Vsock,
+    Port,
 }
 
 impl Link {
     /// A port of virtio-serial.
     pub(crate) fn port(fd: OwnedFd) -> Self {
-        Self { fd, socket: false }
+        Self { fd, kind: Kind::Port }
     }
 
     /// Waits until there is something to read, or, if `writing`, space to write, or a wake; for so long at most.
@@ -89,18 +103,32 @@ impl Link {
     /// Writes what there is space for; nothing if there is none now.
     pub(crate) fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<Option<usize>> {
         let slices = &slices[..slices.len().min(MAX_SLICES)];
-        unless_blocked(if self.socket {
-            // Programs that load this plugin may not ignore SIGPIPE, which would end them.
+        // Programs that load this plugin may not ignore SIGPIPE, which would end them.
+        let send = |slices: &[IoSlice<'_>]| {
             sendmsg(&self.fd, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
-        } else {
-            rustix::io::writev(&self.fd, slices)
+        };
+        unless_blocked(match self.kind {
+            Kind::Socket => send(slices),
+            Kind::Vsock => send(&beginning(slices, MAX_VSOCK_WRITE)),
+            Kind::Port => rustix::io::writev(&self.fd, slices),
         })
     }
 
     /// Whether bytes of an earlier connection can still come: a port of virtio-serial has no connections.
     pub(crate) fn outlives_connections(&self) -> bool {
-        !self.socket
+        self.kind == Kind::Port
     }
+}
+
+/// The first bytes of `slices`, `most` at most.
+fn beginning<'a>(slices: &'a [IoSlice<'_>], most: usize) -> Vec<IoSlice<'a>> {
+    let mut left = most;
+    let mut take = |slice: &'a IoSlice<'_>| {
+        let taken = &slice[..slice.len().min(left)];
+        left -= taken.len();
+        (!taken.is_empty()).then(|| IoSlice::new(taken))
+    };
+    slices.iter().filter_map(&mut take).collect()
 }
 
 fn unless_blocked(result: Result<usize, Errno>) -> io::Result<Option<usize>> {
@@ -116,5 +144,19 @@ fn poll_all(fds: &mut [PollFd<'_>], limit: Duration) -> io::Result<()> {
     match poll(fds, Some(&limit)) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(e) => Err(e.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_to_vsock_is_cut() {
+        let parts: [&[u8]; 4] = [b"abc", b"", b"defg", b"h"];
+        let slices = parts.map(IoSlice::new);
+        for (most, expected) in [(0, ""), (2, "ab"), (3, "abc"), (5, "abcde"), (8, "abcdefgh"), (9, "abcdefgh")] {
+            assert_eq!(beginning(&slices, most).concat(), expected.as_bytes(), "{most}");
+        }
     }
 }

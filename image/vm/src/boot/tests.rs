@@ -22,6 +22,7 @@ fn config(folder: &Path, script: &str) -> BootConfig {
         programs: Programs {
             qemu: Cmd::new("sh").env("SERIAL", run_folder.join("serial.log")).args(["-c", &script, "qemu"]),
             qemu_img: Cmd::new("true"),
+            vsock: None,
             firmware_code: vars.clone(),
             firmware_vars: vars,
             root: None,
