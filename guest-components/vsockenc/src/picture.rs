@@ -80,11 +80,18 @@ pub(crate) struct Wanted {
 /// Reads what caps that an output may have ask for; nothing if no profile is left.
 pub(crate) fn wanted(allowed: &gst::CapsRef) -> Option<Wanted> {
     let profiles: Vec<_> = PROFILES.into_iter().filter(|profile| allows(allowed, *profile)).collect();
-    let level = |s: &gst::StructureRef| s.get::<&str>("level").ok().and_then(level_of);
-    let levels: Vec<_> = allowed.iter().map(level).collect();
+    let levels: Vec<_> = allowed.iter().map(highest_level).collect();
     // A structure without a level takes every one.
     let level = levels.iter().copied().collect::<Option<Vec<_>>>().and_then(|levels| levels.into_iter().max());
     (!profiles.is_empty()).then_some(Wanted { profiles, level })
+}
+
+/// The highest level of a structure that has one or a list of them.
+fn highest_level(structure: &gst::StructureRef) -> Option<Level> {
+    if let Ok(list) = structure.get::<gst::List>("level") {
+        return list.iter().filter_map(|level| level.get::<&str>().ok().and_then(level_of)).max();
+    }
+    structure.get::<&str>("level").ok().and_then(level_of)
 }
 
 fn allows(allowed: &gst::CapsRef, profile: Profile) -> bool {
@@ -121,6 +128,8 @@ mod tests {
             wanted(&caps("video/x-h264, profile={constrained-baseline, main}, level=(string)4.1")).expect("some");
         assert_eq!(some.profiles, [Profile::H264Main, Profile::H264ConstrainedBaseline]);
         assert_eq!(some.level.map(Level::idc), Some(41));
+        let list = wanted(&caps("video/x-h264, level=(string){3, 4.1, 3.1}")).expect("some");
+        assert_eq!(list.level.map(Level::idc), Some(41));
         assert_eq!(wanted(&caps("video/x-h264, profile=high-10")), None);
     }
 

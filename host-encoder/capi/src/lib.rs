@@ -4,6 +4,8 @@
 //! `include/helix_host_encoder.h` is made from this file. No panic crosses the boundary: it becomes
 //! [`HelixStatus::Internal`].
 
+mod log;
+
 use std::ffi::{CStr, OsStr, c_char, c_void};
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,6 +33,9 @@ pub enum HelixStatus {
 }
 
 /// A virtio-gpu resource as a frame names it.
+///
+/// All of this is what the guest says, and nobody has compared it with the resource: sizes, offsets and strides may lead
+/// out of it.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub struct HelixResource {
@@ -59,7 +64,8 @@ pub type HelixReadBlob = Option<
 
 /// Copies the pixels of a resource to `into`, packed: plane after plane without padding, `length` bytes in all.
 ///
-/// Returns 0, or another number when there is no such resource.
+/// Returns 0, or another number when there is no such resource or it is not what `resource` says. Compare before anything
+/// is read.
 pub type HelixReadResource = Option<
     unsafe extern "C" fn(opaque: *mut c_void, resource: *const HelixResource, into: *mut u8, length: usize) -> i32,
 >;
@@ -103,6 +109,46 @@ pub struct HelixConfig {
 #[derive(Debug)]
 pub struct HelixServer {
     _private: [u8; 0],
+}
+
+/// How important a message is.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HelixLevel {
+    /// A fault in the library or the system.
+    Error = 1,
+    /// What ends a connection, or costs a frame.
+    Warn = 2,
+    /// Connections and streams.
+    Info = 3,
+    /// Everything.
+    Debug = 4,
+}
+
+/// Takes a message: a text in UTF-8 without line breaks, which is valid during the call.
+pub type HelixLog = Option<unsafe extern "C" fn(opaque: *mut c_void, level: HelixLevel, text: *const c_char)>;
+
+/// The callback for messages with what it is given.
+struct Logger {
+    log: unsafe extern "C" fn(*mut c_void, HelixLevel, *const c_char),
+    opaque: *mut c_void,
+}
+
+// SAFETY: the caller promises that the callback can be called from any thread, several at once.
+#[expect(unsafe_code, reason = "the callback holds a pointer, of which only its owner knows what it is")]
+unsafe impl Send for Logger {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "as above")]
+unsafe impl Sync for Logger {}
+
+impl Logger {
+    fn say(&self, level: HelixLevel, text: &CStr) {
+        // SAFETY: the text is valid during the call; the rest is the caller's promise.
+        #[expect(unsafe_code, reason = "a call to C")]
+        unsafe {
+            (self.log)(self.opaque, level, text.as_ptr());
+        }
+    }
 }
 
 /// Callbacks with what they are given.
@@ -226,8 +272,9 @@ pub unsafe extern "C" fn helix_host_encoder_start(
     let result = guarded(|| {
         // SAFETY: the caller's promise, null being looked for.
         let (from, to) = unsafe { (config.as_ref(), server.as_mut()) };
-        let (Some(from), Some(to)) = (from, to) else { return Err(wrong("config or server", "it is null")) };
+        let Some(to) = to else { return Err(wrong("server", "it is null")) };
         *to = std::ptr::null_mut();
+        let Some(from) = from else { return Err(wrong("config", "it is null")) };
         // SAFETY: the caller's promise.
         let config = unsafe { self::config(from) }?;
         let started = Server::start(config).map_err(|e| (HelixStatus::Listen, e.to_string()))?;
@@ -255,6 +302,25 @@ unsafe fn say(text: &str, to: *mut c_char, size: usize) {
     let room = unsafe { std::slice::from_raw_parts_mut(to.cast::<u8>(), length + 1) };
     room[..length].copy_from_slice(&text.as_bytes()[..length]);
     room[length] = 0;
+}
+
+/// Has what servers log told to `log`: messages up to the level `most`, a [`HelixLevel`].
+///
+/// It is of the whole process and stays until its end. A second call, or one in a program of Rust that has a log of its
+/// own, returns `HELIX_STATUS_ARGUMENT` and changes nothing. Without a call nothing is logged.
+///
+/// # Safety
+/// `log` must be callable with `opaque` from any thread, several at once, until the process ends. It must not call a
+/// function of this library.
+#[unsafe(no_mangle)]
+#[expect(unsafe_code, reason = "a function for C")]
+pub unsafe extern "C" fn helix_host_encoder_set_log(log: HelixLog, opaque: *mut c_void, most: u32) -> HelixStatus {
+    let result = guarded(|| {
+        let log = log.ok_or_else(|| wrong("log", "it is null"))?;
+        let most = log::level(most).ok_or_else(|| wrong("most", format!("there is no level {most}")))?;
+        log::set(Logger { log, opaque }, most).map_err(|e| wrong("log", e))
+    });
+    result.map_or_else(|(status, _)| status, |()| HelixStatus::Ok)
 }
 
 /// Stops a server and frees it; null is no error. Clients are told so. It takes at most five seconds.

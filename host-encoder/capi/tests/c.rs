@@ -138,7 +138,7 @@ mod drive {
         assert_eq!(running.line(), "ready");
         let mut socket = UnixStream::connect(&path).expect("a connection");
         let (Message::Welcome(welcome), _) = ask(&mut socket, 0, 1, hello()) else { panic!("no welcome") };
-        assert_eq!(welcome.capabilities.ways, Set::from([FrameWay::Blob]));
+        assert_eq!(welcome.capabilities.ways, Set::from([FrameWay::Resource, FrameWay::Blob]));
         let (answer, _) = ask(&mut socket, 1, 2, Message::Configure(configure()));
         assert!(matches!(answer, Message::Configured(_)), "{answer:?}");
         for request in 3..20 {

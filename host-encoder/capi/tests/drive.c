@@ -1,4 +1,4 @@
-/* Starts a server with blobs of shared memory, and waits for its standard input to end. */
+/* Starts a server with blobs of shared memory and one resource, and waits for its standard input to end. */
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <stdio.h>
@@ -22,6 +22,28 @@ static int32_t read_blob(void *opaque, uint32_t id, uint32_t size, uint32_t offs
     }
     memcpy(into, memory->bytes + offset, length);
     return 0;
+}
+
+/* The test sends a frame with all of this. */
+static int32_t read_resource(void *opaque, const HelixResource *resource, uint8_t *into, size_t length) {
+    struct memory *memory = opaque;
+    atomic_fetch_add(&memory->calls, 1);
+    HelixResource expected = {.id = 9, .format = 5, .modifier = 0x0102030405060708, .width = 640, .height = 360,
+                              .offsets = {4096, 262144, 0}, .strides = {700, 701, 0}};
+    if (memcmp(resource, &expected, sizeof expected) != 0 || length != memory->size) {
+        return -2;
+    }
+    memcpy(into, memory->bytes, length);
+    return 0;
+}
+
+static atomic_int messages;
+
+static void note(void *opaque, HelixLevel level, const char *text) {
+    if (opaque == &messages && level >= HELIX_LEVEL_ERROR && level <= HELIX_LEVEL_INFO && strlen(text) > 0 &&
+        strchr(text, '\n') == NULL) {
+        atomic_fetch_add(&messages, 1);
+    }
 }
 
 static int fail(const char *what) {
@@ -51,7 +73,8 @@ int main(int argc, char **argv) {
     if (helix_host_encoder_start(&config, &server, error, 4) != HELIX_STATUS_ARGUMENT || strlen(error) != 3) {
         return fail("a short buffer");
     }
-    if (helix_host_encoder_start(NULL, &server, NULL, 0) != HELIX_STATUS_ARGUMENT) {
+    server = (HelixServer *)1;
+    if (helix_host_encoder_start(NULL, &server, NULL, 0) != HELIX_STATUS_ARGUMENT || server != NULL) {
         return fail("null is not refused");
     }
     config.encoder = NULL;
@@ -63,6 +86,13 @@ int main(int argc, char **argv) {
     config.token = "secret";
     config.provider.opaque = &memory;
     config.provider.read_blob = read_blob;
+    config.provider.read_resource = read_resource;
+    if (helix_host_encoder_set_log(note, &messages, 5) != HELIX_STATUS_ARGUMENT ||
+        helix_host_encoder_set_log(NULL, NULL, HELIX_LEVEL_INFO) != HELIX_STATUS_ARGUMENT ||
+        helix_host_encoder_set_log(note, &messages, HELIX_LEVEL_INFO) != HELIX_STATUS_OK ||
+        helix_host_encoder_set_log(note, &messages, HELIX_LEVEL_INFO) != HELIX_STATUS_ARGUMENT) {
+        return fail("the log");
+    }
     if (helix_host_encoder_start(&config, &server, error, sizeof error) != HELIX_STATUS_OK) {
         return fail(error);
     }
@@ -73,6 +103,9 @@ int main(int argc, char **argv) {
     }
     if (helix_host_encoder_stop(server) != HELIX_STATUS_OK || helix_host_encoder_stop(NULL) != HELIX_STATUS_OK) {
         return fail("stopping");
+    }
+    if (atomic_load(&messages) == 0) {
+        return fail("nothing was logged");
     }
     printf("%d calls\n", atomic_load(&memory.calls));
     return 0;

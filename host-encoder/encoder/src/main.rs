@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
 use std::time::Duration;
 
 use clap::Parser;
@@ -18,6 +19,10 @@ use crate::cli::{Args, Log};
 
 /// How often figures are printed.
 const STATS: Duration = Duration::from_secs(1);
+/// How many lines may wait to be read.
+const MAX_LINES: usize = 1024;
+/// How long the last lines may take at the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -41,21 +46,26 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Result<bool, String> {
     // Before anybody learns that it runs.
     let signals = signals().map_err(|e| format!("preparing for signals: {e}"))?;
-    let server = Server::start(config(args)?).map_err(|e| e.to_string())?;
+    let printer = Printer::start().map_err(|e| format!("starting a thread: {e}"))?;
+    let server = Server::start(config(args, &printer)?).map_err(|e| e.to_string())?;
     for endpoint in server.endpoints() {
-        print_line(&format!("listening on {endpoint}"));
+        printer.lines.print(format!("listening on {endpoint}"));
     }
-    wait(&server, signals, args.stats).map_err(|e| format!("waiting for signals: {e}"))?;
-    Ok(server.stop())
+    let print = |report: &StreamReport| printer.lines.print_report(report);
+    wait(&server, signals, args.stats, &print).map_err(|e| format!("waiting for signals: {e}"))?;
+    let all = server.stop();
+    printer.finish();
+    Ok(all)
 }
 
-fn config(args: &Args) -> Result<Config, String> {
+fn config(args: &Args, printer: &Printer) -> Result<Config, String> {
     let token = args.token_file.as_deref().map(token).transpose()?;
     let unix = args.unix.iter().cloned().map(Endpoint::Unix);
     let tcp = args.tcp.iter().copied().map(Endpoint::Tcp);
     let vsock = args.vsock.iter().copied().map(Endpoint::Vsock);
     let serial = args.virtio_serial.iter().cloned().map(Endpoint::VirtioSerial);
-    let print = |report: &StreamReport| print_report(report);
+    let lines = printer.lines.clone();
+    let print = move |report: &StreamReport| lines.print_report(report);
     Ok(Config {
         endpoints: unix.chain(tcp).chain(vsock).chain(serial).collect(),
         token,
@@ -67,12 +77,10 @@ fn config(args: &Args) -> Result<Config, String> {
     })
 }
 
-/// The first line of the file, so that an editor's newline is no part of the secret.
 fn token(path: &Path) -> Result<Token, String> {
     let fault = |e: &dyn std::fmt::Display| format!("reading the token of {}: {e}", path.display());
     let bytes = std::fs::read(path).map_err(|e| fault(&e))?;
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    Token::new(line.trim_ascii_end()).map_err(|e| fault(&e))
+    Token::of_file(&bytes).map_err(|e| fault(&e))
 }
 
 /// A socket that has a byte after each signal.
@@ -83,25 +91,70 @@ fn signals() -> std::io::Result<UnixStream> {
     Ok(read)
 }
 
-fn wait(server: &Server, mut signals: UnixStream, stats: bool) -> std::io::Result<()> {
+fn wait(
+    server: &Server,
+    mut signals: UnixStream,
+    stats: bool,
+    print: &dyn Fn(&StreamReport),
+) -> std::io::Result<()> {
     signals.set_read_timeout(stats.then_some(STATS))?;
     loop {
         match signals.read(&mut [0]) {
             Ok(_) => return Ok(()),
-            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => server.statistics().iter().for_each(print_report),
+            Err(e) if e.kind() == std::io::ErrorKind::WouldBlock => server.statistics().iter().for_each(print),
             Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
     }
 }
 
-fn print_report(report: &StreamReport) {
-    if let Ok(line) = serde_json::to_string(report) {
-        print_line(&line);
+/// Standard output, written by a thread of its own: that nobody reads it is no reason to stop encoding, or not to end.
+struct Printer {
+    lines: Lines,
+    /// Closed when all is written.
+    done: Receiver<()>,
+}
+
+/// Lines on their way to standard output.
+#[derive(Clone)]
+struct Lines(SyncSender<String>);
+
+impl Printer {
+    fn start() -> std::io::Result<Self> {
+        let (lines, waiting) = sync_channel(MAX_LINES);
+        let (open, done) = channel();
+        std::thread::Builder::new().name("print".into()).spawn(move || {
+            waiting.iter().for_each(|line: String| print_line(&line));
+            drop::<Sender<()>>(open);
+        })?;
+        Ok(Self { lines: Lines(lines), done })
+    }
+
+    /// Waits a little for the last lines.
+    fn finish(self) {
+        let Self { lines, done } = self;
+        drop(lines);
+        // It ends by the thread's end, or because nobody reads.
+        let _ = done.recv_timeout(LAST_LINES);
     }
 }
 
-/// A whole line at once. That nobody reads it is no reason to stop encoding.
+impl Lines {
+    /// A line for which there is no room is lost.
+    fn print(&self, line: String) {
+        if let Err(TrySendError::Full(line)) = self.0.try_send(line) {
+            tracing::debug!("nobody reads standard output: {line}");
+        }
+    }
+
+    fn print_report(&self, report: &StreamReport) {
+        if let Ok(line) = serde_json::to_string(report) {
+            self.print(line);
+        }
+    }
+}
+
+/// A whole line at once.
 fn print_line(line: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(format!("{line}\n").as_bytes()).and_then(|()| out.flush());

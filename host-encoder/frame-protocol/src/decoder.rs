@@ -141,9 +141,12 @@ impl Decoder {
             self.header = Some(self.parse_header()?);
         }
         match self.header {
-            Some(header) if header.kind.is_none() => Ok(Some(self.skip_unknown(header))),
-            Some(header) if self.filled == self.end() => self.deliver(header).map(Some),
-            _ => Ok(None),
+            Some(header) => match header.kind {
+                None => Ok(Some(self.skip_unknown(header))),
+                Some(kind) if self.filled == self.end() => self.deliver(kind, header).map(Some),
+                Some(_) => Ok(None),
+            },
+            None => Ok(None),
         }
     }
 
@@ -153,11 +156,8 @@ impl Decoder {
         Envelope { stream: header.stream, request: header.request, message: Message::Unknown(header.number) }
     }
 
-    fn deliver(&mut self, header: Header) -> Result<Envelope, Error> {
-        let message = match header.kind {
-            Some(kind) => body::parse(kind, header.flags, &self.buffer[HEADER..self.filled], header.data)?,
-            None => Message::Unknown(header.number),
-        };
+    fn deliver(&mut self, kind: Kind, header: Header) -> Result<Envelope, Error> {
+        let message = body::parse(kind, header.flags, &self.buffer[HEADER..self.filled], header.data)?;
         self.data_left = header.data;
         self.restart();
         Ok(Envelope { stream: header.stream, request: header.request, message })

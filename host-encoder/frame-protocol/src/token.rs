@@ -29,6 +29,15 @@ impl Token {
         }
     }
 
+    /// The token of a file: its first line, so that neither an editor's newline nor a remark is part of the secret.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub fn of_file(content: &[u8]) -> Result<Self, Error> {
+        let line = content.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        Self::new(line.trim_ascii_end())
+    }
+
     /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.0
@@ -60,6 +69,14 @@ impl fmt::Debug for Token {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_token_of_a_file_is_its_first_line() {
+        for content in [&b"secret"[..], b"secret\n", b"secret \r\n", b"secret\nof May\n"] {
+            assert_eq!(Token::of_file(content).expect("a token").bytes(), b"secret");
+        }
+        assert!(Token::of_file(b"").is_err() && Token::of_file(b"\nsecret").is_err());
+    }
 
     #[test]
     fn tokens_differ_by_every_byte_and_by_length() {

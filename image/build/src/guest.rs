@@ -49,6 +49,8 @@ struct Recipe {
     /// Its crate, and the folders whose contents it is built from, in the source of this toolkit.
     krate: &'static str,
     source: &'static [&'static str],
+    /// Packages whose elements one of its elements uses.
+    recommends: &'static str,
     /// The library that cargo makes, and where it belongs below the folder of libraries.
     library: &'static str,
     folder: &'static str,
@@ -61,6 +63,7 @@ fn recipe(component: GuestComponent) -> Recipe {
             summary: "GStreamer elements whose H.264 encoder is the host",
             krate: "helix-vsockenc",
             source: &["guest-components/vsockenc", "host-encoder/frame-protocol"],
+            recommends: "gstreamer1.0-plugins-base, gstreamer1.0-plugins-bad",
             library: "libgstvsockenc.so",
             folder: "gstreamer-1.0",
         },
@@ -251,7 +254,7 @@ impl Workshop<'_> {
             std::fs::create_dir_all(parent).map_err(|e| Error::io("making", parent, e))?;
             std::fs::write(&path, bytes).map_err(|e| Error::io("writing", &path, e))
         };
-        let Recipe { package, summary, library: name, folder: below, .. } = recipe;
+        let Recipe { package, summary, recommends, library: name, folder: below, .. } = recipe;
         write(&format!("usr/lib/{}/{below}/{name}", target.multiarch()), &bytes)?;
         write(&format!("usr/share/doc/{package}/copyright"), COPYRIGHT.as_bytes())?;
         let size = bytes.len().div_ceil(1024);
@@ -259,7 +262,7 @@ impl Workshop<'_> {
         let control = format!(
             "Package: {package}\nVersion: {version}\nArchitecture: {architecture}\nMulti-Arch: same\n\
              Section: libs\nPriority: optional\nMaintainer: Helix <helix@localhost>\nInstalled-Size: {size}\n\
-             Depends: {depends}\nDescription: {summary}\n"
+             Depends: {depends}\nRecommends: {recommends}\nDescription: {summary}\n"
         );
         write("DEBIAN/control", control.as_bytes())?;
         clean::normalise(folder, epoch).doing("packing a component")?;

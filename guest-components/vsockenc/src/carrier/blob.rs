@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use helix_frame_protocol::{FrameWay, Source, packed_planes};
 
+use rustix::param::page_size;
+
 use super::virtgpu::{Blob, Gpu};
 use super::{Carrier, Data, Load, LoadError, Mapped, Picture};
 
@@ -37,7 +39,7 @@ impl Carrier for Blobs {
     fn load(&mut self, picture: &Picture<'_>) -> Result<Load, LoadError> {
         let mapped = Mapped::new(picture)?;
         // The kernel gives blobs in whole pages, and the host compares the sizes.
-        let size = picture.format.packed_length(picture.size).next_multiple_of(4096);
+        let size = picture.format.packed_length(picture.size).next_multiple_of(page_size() as u32);
         let mut blob = self.take(size)?;
         mapped.pack(picture, blob.bytes());
         let source = Source::Blob { id: blob.resource(), size };

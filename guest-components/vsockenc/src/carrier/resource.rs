@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::Arc;
 
 use gst_video::VideoMeta;
+use helix_frame_protocol::limits::MAX_STRIDE;
 use helix_frame_protocol::{FrameWay, MODIFIER_LINEAR, Plane, Source};
 
 use super::{Carrier, Data, Gpu, Load, LoadError, Picture};
@@ -37,9 +38,10 @@ impl Carrier for Resources {
         let way = FrameWay::Resource;
         let id = self.resource(picture).map_err(|reason| LoadError::Way { way, reason })?;
         let source = Source::Resource { id, modifier: MODIFIER_LINEAR };
+        let planes = planes(picture).map_err(|reason| LoadError::Way { way, reason })?;
         // The resource lives as long as its buffer.
         let data = Data::Held(Box::new(picture.buffer.clone()));
-        Ok(Load { source, planes: planes(picture).map_err(LoadError::Frame)?, data })
+        Ok(Load { source, planes, data })
     }
 }
 
@@ -57,6 +59,12 @@ fn planes(picture: &Picture<'_>) -> Result<[Plane; 3], String> {
         let offset = u32::try_from(offset + begin).map_err(|_| format!("a plane begins at {offset}"))?;
         let stride = u32::try_from(*stride).map_err(|_| format!("a stride is {stride}"))?;
         *plane = Plane { offset, stride };
+    }
+    for (index, plane) in planes.iter().enumerate().take(picture.format.planes()) {
+        let (row, _) = picture.format.rows(picture.size, index);
+        if !(row..=MAX_STRIDE).contains(&plane.stride) {
+            return Err(format!("a row of {row} bytes has a stride of {}, at most {MAX_STRIDE} can be", plane.stride));
+        }
     }
     Ok(planes)
 }

@@ -14,6 +14,9 @@ use super::{Fault, FaultKind, Mailbox};
 use crate::address::Address;
 use crate::link::{ConnectError, Link, connect};
 
+/// The most reads without a look at what else there is to do. An access unit may take some.
+const MAX_READS: usize = 256;
+
 /// How long the first attach is waited for; each further one twice as long.
 const FIRST_ATTACH: Duration = Duration::from_millis(250);
 
@@ -79,7 +82,7 @@ pub(super) struct Connection<'a> {
     woken: bool,
     /// When the message began of which the rest is missing.
     message_since: Option<Instant>,
-    /// When the host last gave an answer, or was asked while it owed none.
+    /// When the host last gave an answer that it owed, or was asked while it owed none.
     progress: Instant,
     heard: Instant,
 }
@@ -229,7 +232,12 @@ impl<'a> Connection<'a> {
 
     /// Whether the host has to answer something.
     fn owes(&self) -> bool {
-        self.session.open_requests(Role::Client).next().is_some()
+        self.owed() > 0
+    }
+
+    /// How many answers the host owes.
+    fn owed(&self) -> usize {
+        self.session.open_requests(Role::Client).count()
     }
 
     /// Writes a message. Reading goes on meanwhile, because the host may wait for that.
@@ -240,6 +248,8 @@ impl<'a> Connection<'a> {
         let begun = Instant::now();
         while outgoing.left() > 0 {
             match self.link.write(outgoing.slices()) {
+                // A port of virtio-serial says so when its queue is broken.
+                Ok(Some(0)) => return Err(self.broken(Ending::gone("the host takes nothing any more"))),
                 Ok(Some(count)) => outgoing.advance(count),
                 Ok(None) => self.wait_for_space(begun, outgoing.left())?,
                 Err(e) => return Err(self.broken(Ending::Gone(format!("writing to the host: {e}")))),
@@ -321,9 +331,12 @@ impl<'a> Connection<'a> {
         Ok(if left.is_zero() { IDLE_TIMEOUT } else { left })
     }
 
-    /// Reads all that is there.
+    /// Reads what is there, but not for ever: whoever waits next finds the rest.
     fn read(&mut self) {
-        while self.ended.is_none() {
+        for _ in 0..MAX_READS {
+            if self.ended.is_some() {
+                return;
+            }
             match self.read_some() {
                 Ok(true) => {}
                 Ok(false) => return,
@@ -370,13 +383,15 @@ impl<'a> Connection<'a> {
     }
 
     fn begin(&mut self, envelope: Envelope) -> Result<(), Ending> {
+        let owed = self.owed();
         if let Err(e) = self.session.receiving(&envelope) {
             return Err(self.refuse(&e.answer(), e));
         }
-        if !matches!(envelope.message, Message::Ping) {
+        if self.owed() < owed {
             self.progress = self.heard;
         }
         match self.decoder.data_left() {
+            0 if is_noise(&envelope) => {}
             0 => self.arrived.push_back((envelope, Vec::new())),
             length => self.coming = Some(Coming { envelope, data: vec![0; length], filled: 0 }),
         }
@@ -399,6 +414,15 @@ impl<'a> Connection<'a> {
         if let (Ok(outgoing), Ok(())) = (Outgoing::new(envelope, &mut prefix, &[]), self.session.sending(envelope)) {
             let _ = self.link.write(outgoing.slices());
         }
+    }
+}
+
+/// What is of no interest whenever it comes, as often as the host likes. It is not kept.
+fn is_noise(envelope: &Envelope) -> bool {
+    match &envelope.message {
+        Message::Unknown(_) => envelope.refusal().is_none(),
+        Message::Error(failure) => !failure.fatal && envelope.request == 0,
+        _ => false,
     }
 }
 

@@ -33,6 +33,15 @@ struct Outage {
     pause: Duration,
 }
 
+/// How far a connection came.
+enum Met {
+    Nobody,
+    /// The host answered: a new outage begins, with the pauses of the one before.
+    Host,
+    /// It encoded: all is well.
+    Encoder,
+}
+
 impl Outage {
     fn new() -> Self {
         Self { since: Instant::now(), pause: FIRST_PAUSE }
@@ -57,9 +66,11 @@ impl Driver {
         while !self.mailbox.is_stopped() {
             self.take_requests();
             self.answer_offline();
-            let (ending, served) = self.connect_and_serve(&outage);
-            if served {
-                outage = Outage::new();
+            let (ending, met) = self.connect_and_serve(&outage);
+            match met {
+                Met::Nobody => {}
+                Met::Host => outage.since = Instant::now(),
+                Met::Encoder => outage = Outage::new(),
             }
             match ending {
                 Ending::Stopped => {}
@@ -88,16 +99,15 @@ impl Driver {
         }
     }
 
-    /// How the connection ended, and whether the host encoded for a while: only then a new outage begins.
-    fn connect_and_serve(&mut self, outage: &Outage) -> (Ending, bool) {
+    fn connect_and_serve(&mut self, outage: &Outage) -> (Ending, Met) {
         let mailbox = Arc::clone(&self.mailbox);
         match self.connect(outage, &mailbox) {
             Ok(connection) => {
-                let (ending, served) = Serving::new(self, connection).run();
+                let (ending, encoded) = Serving::new(self, connection).run();
                 self.figure(|figures| figures.connected = false);
-                (ending, served)
+                (ending, if encoded { Met::Encoder } else { Met::Host })
             }
-            Err(ending) => (ending, false),
+            Err(ending) => (ending, Met::Nobody),
         }
     }
 

@@ -72,9 +72,17 @@ impl Mailbox {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    /// A change that only the pipeline's threads may wait for. The host's thread, which makes most of them, must not wake
+    /// itself: its next pause would be none.
+    fn tell<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
         self.changed.notify_all();
+        result
+    }
+
+    /// A change that the host's thread has to look at too.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let result = self.tell(change);
         self.waker.wake();
         result
     }
@@ -135,17 +143,17 @@ impl Mailbox {
 
     /// A frame that was taken has been finished.
     pub(crate) fn finished(&self) {
-        self.change(|state| state.pending = state.pending.saturating_sub(1));
+        self.tell(|state| state.pending = state.pending.saturating_sub(1));
     }
 
     /// The answer to a wait that a flush has ended may come during the next one.
     pub(crate) fn drained(&self, number: u64) {
-        self.change(|state| state.drained = state.drained.max(number));
+        self.tell(|state| state.drained = state.drained.max(number));
     }
 
     /// The first error of pushing is the answer to the next frame.
     pub(crate) fn downstream_failed(&self, error: gst::FlowError) {
-        self.change(|state| state.downstream = state.downstream.or(Some(error)));
+        self.tell(|state| state.downstream = state.downstream.or(Some(error)));
     }
 
     pub(crate) fn set_flushing(&self, flushing: bool) {
@@ -190,13 +198,24 @@ impl Mailbox {
         std::mem::take(&mut self.lock().inbox)
     }
 
+    /// Says something that is about no frame. Of what is out of date nothing is kept, so that connections that come and go
+    /// while nobody listens fill no memory.
     pub(super) fn emit(&self, event: Event) {
-        self.change(|state| state.outbox.push_back(event));
+        self.tell(|state| {
+            if matches!(event, Event::Away(_)) {
+                state.outbox.retain(|event| !matches!(event, Event::Away(_)));
+            }
+            let configured = |event: &Event| matches!(event, Event::Configured(_));
+            if configured(&event) && state.outbox.back().is_some_and(configured) {
+                state.outbox.pop_back();
+            }
+            state.outbox.push_back(event);
+        });
     }
 
     /// Says what became of a frame, unless it was flushed meanwhile.
     pub(super) fn emit_of(&self, flushes: u64, event: Event) {
-        self.change(|state| {
+        self.tell(|state| {
             if state.flushes == flushes {
                 state.outbox.push_back(event);
             }
@@ -204,7 +223,7 @@ impl Mailbox {
     }
 
     pub(super) fn fail(&self, fault: Fault) {
-        self.change(|state| {
+        self.tell(|state| {
             state.failed = true;
             state.outbox.push_back(Event::Failed(fault));
         });
@@ -212,17 +231,18 @@ impl Mailbox {
 
     /// While the host is away, frames are refused.
     pub(super) fn set_away(&self, away: bool) {
-        self.change(|state| state.away = away);
+        self.tell(|state| state.away = away);
     }
 
     /// Bounds the frames under way by what the host takes.
     pub(super) fn set_window(&self, most: u8) {
         // One more can be prepared for a host that takes one at a time.
-        self.change(|state| state.window = usize::from(most).clamp(2, WINDOW));
+        self.tell(|state| state.window = usize::from(most).clamp(2, WINDOW));
     }
 
-    pub(super) fn force_keyframe(&self) {
-        self.change(|state| state.force_keyframe = true);
+    /// The next frame that is taken becomes a keyframe.
+    pub(crate) fn force_keyframe(&self) {
+        self.tell(|state| state.force_keyframe = true);
     }
 }
 
@@ -240,6 +260,23 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::{Duration, Instant};
+
+    #[test]
+    fn what_the_hosts_thread_says_does_not_end_its_own_pause() {
+        let mailbox = Mailbox::new().expect("an eventfd");
+        for round in 0..100 {
+            mailbox.emit(Event::Away(round.to_string()));
+            mailbox.set_away(true);
+        }
+        assert_eq!(mailbox.lock().outbox.len(), 1, "only the last is of interest");
+        let (begun, pause) = (Instant::now(), Duration::from_millis(50));
+        mailbox.waker.wait(pause).expect("a wait");
+        assert!(begun.elapsed() >= pause);
+        mailbox.stop();
+        mailbox.waker.wait(Duration::from_secs(60)).expect("a wait");
+        assert!(begun.elapsed() < Duration::from_secs(30));
+    }
 
     #[test]
     fn the_answer_to_a_drain_that_was_flushed_does_not_end_the_next_one() {

@@ -8,6 +8,8 @@ mod driver;
 mod mailbox;
 mod serving;
 
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use gst_video::VideoCodecState;
 use gst_video::video_codec_state::Readable;
-use helix_frame_protocol::{Configured, FrameWay, PixelFormat, Token};
+use helix_frame_protocol::{Configured, FrameWay, PixelFormat, Statistics, Token};
 
 use crate::address::Address;
 use crate::picture::Wanted;
@@ -35,21 +37,22 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct TokenSource {
     pub(crate) text: Option<String>,
-    /// Read at every connection, so that a token can change. White space at its end is no part of it.
+    /// Read at every connection, so that a token can change. It is the first line.
     pub(crate) file: Option<PathBuf>,
 }
 
 impl TokenSource {
     fn token(&self) -> Result<Option<Token>, String> {
-        let bytes = match (&self.text, &self.file) {
-            (Some(text), _) => text.clone().into_bytes(),
+        let token = match (&self.text, &self.file) {
+            (Some(text), _) => Token::new(text.clone()).map_err(|e| e.to_string())?,
             (None, Some(path)) => {
-                let bytes = std::fs::read(path).map_err(|e| format!("reading the token {}: {e}", path.display()))?;
-                bytes.trim_ascii_end().to_vec()
+                let fault = |e: &dyn Display| format!("reading the token of {}: {e}", path.display());
+                let content = std::fs::read(path).map_err(|e| fault(&e))?;
+                Token::of_file(&content).map_err(|e| fault(&e))?
             }
             (None, None) => return Ok(None),
         };
-        Token::new(bytes).map(Some).map_err(|e| e.to_string())
+        Ok(Some(token))
     }
 }
 
@@ -138,6 +141,8 @@ pub(crate) struct Figures {
     pub(crate) way: Option<FrameWay>,
     pub(crate) host: String,
     pub(crate) encoder: String,
+    /// What the host counted for the stream of this connection, when it was asked last.
+    pub(crate) host_figures: Statistics,
 }
 
 /// The thread that talks to the host.
@@ -152,7 +157,14 @@ impl Client {
         let mailbox = Arc::new(Mailbox::new()?);
         let figures = Arc::default();
         let driver = Driver::new(options, Arc::clone(&mailbox), Arc::clone(&figures));
-        let thread = thread::Builder::new().name("vsockenc-host".into()).spawn(move || driver.run())?;
+        let fallen = Arc::clone(&mailbox);
+        let work = move || {
+            if catch_unwind(AssertUnwindSafe(|| driver.run())).is_err() {
+                // Else the pipeline would wait for it for ever.
+                fallen.fail(Fault { kind: FaultKind::Host, text: "a fault in this element".to_owned() });
+            }
+        };
+        let thread = thread::Builder::new().name("vsockenc-host".into()).spawn(work)?;
         Ok(Self { mailbox, figures, thread: Some(thread) })
     }
 

@@ -1,7 +1,7 @@
 //! A connection at work: frames out, access units in.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use helix_frame_protocol::{
     Capabilities, Configure, Configured, Envelope, ErrorCode, Failure, Frame as WireFrame, FrameWay, Message, Profile,
@@ -14,6 +14,9 @@ use super::mailbox::Request;
 use super::{CAT, Event, Frame, Setup};
 use crate::carrier::{self, Carrier, Load, LoadError, Picture};
 use crate::picture;
+
+/// How often the host is asked for its figures.
+const FIGURES: Duration = Duration::from_secs(1);
 
 /// The only stream of a connection.
 const STREAM: u32 = 1;
@@ -31,8 +34,10 @@ struct Sent {
 /// What no frame may be sent before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Waiting {
-    Configured,
-    Drained(u64),
+    /// For the answer to this request.
+    Configured { request: u64 },
+    /// The pipeline's number; the request, or 0 while there is none.
+    Drained { number: u64, request: u64 },
 }
 
 /// What was agreed with the host about the frames.
@@ -50,15 +55,20 @@ pub(super) struct Serving<'a, 'b> {
     active: Option<Active>,
     /// Ways that turned out to be of no use.
     refused: Set<FrameWay>,
+    /// Whether there was an access unit.
+    encoded: bool,
+    /// When the host was asked for its figures.
+    asked: Instant,
 }
 
 impl<'a, 'b> Serving<'a, 'b> {
     pub(super) fn new(driver: &'a mut Driver, connection: Connection<'b>) -> Self {
         let (waiting, active, refused) = (None, None, Set::EMPTY);
-        Self { driver, connection, sent: BTreeMap::new(), waiting, active, refused }
+        let (sent, encoded, asked) = (BTreeMap::new(), false, Instant::now());
+        Self { driver, connection, sent, waiting, active, refused, encoded, asked }
     }
 
-    /// Serves until the connection ends; how it did, and whether the host ever took frames.
+    /// Serves until the connection ends; how it did, and whether there was an access unit.
     pub(super) fn run(mut self) -> (Ending, bool) {
         let ending = match self.serve() {
             Ok(()) | Err(Ending::Stopped) => {
@@ -68,7 +78,7 @@ impl<'a, 'b> Serving<'a, 'b> {
             Err(ending) => self.finish_reading(ending),
         };
         self.give_up_frames();
-        (ending, self.active.is_some())
+        (ending, self.encoded)
     }
 
     fn serve(&mut self) -> Result<(), Ending> {
@@ -78,12 +88,22 @@ impl<'a, 'b> Serving<'a, 'b> {
         while !self.driver.mailbox.is_stopped() {
             self.driver.take_requests();
             self.send_requests()?;
+            self.ask_for_figures()?;
             let limit = self.connection.keep_alive()?;
             if let Some((envelope, data)) = self.connection.next(limit)? {
                 self.handle(envelope, data)?;
             }
         }
         Ok(())
+    }
+
+    /// Asks for the host's figures while there are frames, now and then.
+    fn ask_for_figures(&mut self) -> Result<(), Ending> {
+        if self.active.is_none() || self.waiting.is_some() || self.sent.is_empty() || self.asked.elapsed() < FIGURES {
+            return Ok(());
+        }
+        self.asked = Instant::now();
+        self.connection.send(STREAM, Message::GetStatistics, &[]).map(drop)
     }
 
     /// What came before the end still counts, but for questions.
@@ -123,8 +143,8 @@ impl<'a, 'b> Serving<'a, 'b> {
     fn configure(&mut self) -> Result<(), Ending> {
         let (Some(setup), Some(agreed)) = (&self.driver.setup, self.connection.agreed()) else { return Ok(()) };
         let wanted = wanted(setup, agreed, self.refused)?;
-        self.connection.send(STREAM, Message::Configure(wanted), &[])?;
-        self.waiting = Some(Waiting::Configured);
+        let request = self.connection.send(STREAM, Message::Configure(wanted), &[])?;
+        self.waiting = Some(Waiting::Configured { request });
         Ok(())
     }
 
@@ -134,8 +154,10 @@ impl<'a, 'b> Serving<'a, 'b> {
             return Ok(());
         }
         // Also when it cannot be sent, somebody waits for the answer: it is asked again in the next connection.
-        self.waiting = Some(Waiting::Drained(number));
-        self.connection.send(STREAM, Message::EndOfStream, &[]).map(drop)
+        self.waiting = Some(Waiting::Drained { number, request: 0 });
+        let request = self.connection.send(STREAM, Message::EndOfStream, &[])?;
+        self.waiting = Some(Waiting::Drained { number, request });
+        Ok(())
     }
 
     fn send_frame(&mut self, frame: Frame, flushes: u64) -> Result<(), Ending> {
@@ -208,6 +230,7 @@ impl<'a, 'b> Serving<'a, 'b> {
             Message::AccessUnit(unit) => self.unit(request, unit.dts_ns.or(unit.pts_ns), unit.keyframe, data),
             Message::Skipped(reason) => self.skipped(request, reason),
             Message::Drained => self.drained(),
+            Message::Statistics(figures) => self.driver.figure(|all| all.host_figures = figures),
             Message::Error(failure) => return self.failure(request, &failure),
             _ => {}
         }
@@ -246,6 +269,7 @@ impl<'a, 'b> Serving<'a, 'b> {
 
     fn unit(&mut self, request: u64, dts_ns: Option<u64>, keyframe: bool, data: Vec<u8>) {
         let Some(sent) = self.sent.remove(&request) else { return };
+        self.encoded = true;
         let took = sent.at.elapsed();
         self.driver.figure(|figures| {
             figures.units += 1;
@@ -274,7 +298,7 @@ impl<'a, 'b> Serving<'a, 'b> {
     }
 
     fn drained(&mut self) {
-        if let Some(Waiting::Drained(number)) = self.waiting.take() {
+        if let Some(Waiting::Drained { number, .. }) = self.waiting.take() {
             self.driver.mailbox.emit(Event::Drained(number));
         }
     }
@@ -284,15 +308,15 @@ impl<'a, 'b> Serving<'a, 'b> {
             return Err(Ending::stated(failure));
         }
         let Some(sent) = self.sent.remove(&request) else {
-            return match self.waiting {
-                Some(Waiting::Configured) => Err(Ending::stated(failure)),
-                // The frames are answered all the same.
-                Some(Waiting::Drained(_)) => {
-                    self.drained();
-                    Ok(())
+            match self.waiting {
+                Some(Waiting::Configured { request: asked }) if asked == request => {
+                    return Err(Ending::stated(failure));
                 }
-                None => Ok(()),
-            };
+                // The frames are answered all the same.
+                Some(Waiting::Drained { request: asked, .. }) if asked == request => self.drained(),
+                _ => gst::warning!(CAT, "{}", Ending::text(failure)),
+            }
+            return Ok(());
         };
         self.drop_frame(sent.number, sent.flushes, sent.keyframe, Ending::text(failure));
         let way = self.active.as_ref().map(|active| active.way);
@@ -307,7 +331,7 @@ impl<'a, 'b> Serving<'a, 'b> {
         for (_, sent) in std::mem::take(&mut self.sent) {
             self.drop_frame(sent.number, sent.flushes, sent.keyframe, "the connection ended".to_owned());
         }
-        if let Some(Waiting::Drained(number)) = self.waiting {
+        if let Some(Waiting::Drained { number, .. }) = self.waiting {
             self.driver.queue.push_front(Request::Drain(number));
         }
     }

@@ -35,9 +35,10 @@ impl Encoder {
     pub(super) fn make(self, settings: &Settings) -> Result<gst::Element, glib::BoolError> {
         let element = gst::ElementFactory::make(self.factory()).build()?;
         for (name, value) in self.fixed() {
-            // What an older version of an encoder does not have is left as it is.
-            if element.find_property(name).is_some() {
-                element.set_property_from_str(name, value);
+            // What another version of an encoder does not have is left as it is.
+            let spec = element.find_property(name);
+            if let Some(Ok(value)) = spec.map(|spec| glib::Value::deserialize_with_pspec(value, &spec)) {
+                element.set_property_from_value(name, &value);
             }
         }
         if self == Self::Host {
@@ -52,9 +53,16 @@ impl Encoder {
 
     fn fixed(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Nvidia => {
-                &[("preset", "low-latency-hq"), ("rc-mode", "cbr"), ("zerolatency", "true"), ("bframes", "0")]
-            }
+            // This element was written anew: gstnvbaseenc.c and gstnvh264encoder.cpp name these differently.
+            Self::Nvidia => &[
+                ("preset", "low-latency-hq"),
+                ("rc-mode", "cbr"),
+                ("rate-control", "cbr"),
+                ("zerolatency", "true"),
+                ("zero-reorder-delay", "true"),
+                ("bframes", "0"),
+                ("b-frames", "0"),
+            ],
             // Another encoder takes over instead of a connection that may come back.
             Self::Host => &[("on-disconnect", "error")],
             Self::X264 => &[("tune", "zerolatency"), ("speed-preset", "veryfast"), ("bframes", "0")],

@@ -21,13 +21,27 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 const MESSAGE: Duration = Duration::from_millis(500);
 
 /// What surrounds the encoder, whichever it is.
+#[derive(Debug, Clone)]
 struct Frame {
     /// Passes frames on as they are if the encoder takes them.
     convert: gst::Element,
     parse: gst::Element,
     filter: gst::Element,
-    sink: gst::GhostPad,
-    source: gst::GhostPad,
+}
+
+impl Frame {
+    /// They come from several packages, of which one may be missing.
+    fn make() -> Result<Self, String> {
+        let make = |factory, package| {
+            let made = gst::ElementFactory::make(factory).build();
+            made.map_err(|_| format!("there is no element {factory}, which is in the package {package}"))
+        };
+        Ok(Self {
+            convert: make("videoconvert", "gstreamer1.0-plugins-base")?,
+            parse: make("h264parse", "gstreamer1.0-plugins-bad")?,
+            filter: make("capsfilter", "libgstreamer1.0-0")?,
+        })
+    }
 }
 
 #[derive(Default)]
@@ -44,7 +58,10 @@ pub(crate) struct HelixH264Enc {
     settings: Mutex<Settings>,
     state: Mutex<State>,
     failed: Condvar,
-    frame: Frame,
+    /// Or why there is none.
+    frame: Result<Frame, String>,
+    sink: gst::GhostPad,
+    source: gst::GhostPad,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -64,16 +81,14 @@ impl ObjectSubclass for HelixH264Enc {
             HelixH264Enc::catch_panic_pad_function(parent, refused, |bin| bin.chain(pad, buffer))
         });
         let source = gst::GhostPad::builder_from_template(&template("src"));
-        let make =
-            |factory| gst::ElementFactory::make(factory).build().expect("an element of GStreamer's base plugins");
-        let frame = Frame {
-            convert: make("videoconvert"),
-            parse: make("h264parse"),
-            filter: make("capsfilter"),
+        Self {
+            settings: Mutex::default(),
+            state: Mutex::default(),
+            failed: Condvar::new(),
+            frame: Frame::make(),
             sink: sink.build(),
             source: source.build(),
-        };
-        Self { settings: Mutex::default(), state: Mutex::default(), failed: Condvar::new(), frame }
+        }
     }
 }
 
@@ -150,7 +165,16 @@ impl ElementImpl for HelixH264Enc {
                 })
                 .map_err(|_| gst::StateChangeError)?;
         }
-        let result = self.parent_change_state(change);
+        let mut result = self.parent_change_state(change);
+        if change == gst::StateChange::ReadyToPaused {
+            // An encoder that does not start is replaced like one that fails later.
+            while result.is_err()
+                && let Some(failure) = lock(&self.state).failure.take()
+            {
+                self.replace(&failure);
+                result = self.parent_change_state(change);
+            }
+        }
         if change == gst::StateChange::ReadyToNull {
             self.remove_current();
         }
@@ -181,22 +205,23 @@ fn source_caps() -> gst::Caps {
 
 impl HelixH264Enc {
     fn assemble(&self) -> Result<(), glib::BoolError> {
-        let Frame { convert, parse, filter, sink, source } = &self.frame;
+        let (bin, Self { sink, source, .. }) = (self.obj(), self);
+        bin.add_pad(sink)?;
+        bin.add_pad(source)?;
+        let Ok(Frame { convert, parse, filter }) = &self.frame else { return Ok(()) };
         // Whoever joins later finds SPS and PPS before each keyframe, whichever encoder it is.
         parse.set_property("config-interval", -1);
         filter.set_property("caps", source_caps());
-        let bin = self.obj();
         bin.add_many([convert, parse, filter])?;
         parse.link(filter)?;
         let pad = |element: &gst::Element, name| element.static_pad(name).ok_or(glib::bool_error!("no pad {name}"));
         sink.set_target(Some(&pad(convert, "sink")?))?;
-        source.set_target(Some(&pad(filter, "src")?))?;
-        bin.add_pad(sink)?;
-        bin.add_pad(source)
+        source.set_target(Some(&pad(filter, "src")?))
     }
 
     /// Looks which encoders there are, and takes the first that starts.
     fn choose(&self) -> Result<(), String> {
+        self.frame.as_ref().map_err(Clone::clone)?;
         let settings = lock(&self.settings).clone();
         let candidates = candidates(&settings);
         *lock(&self.state) = State { next: candidates.into(), ..State::default() };
@@ -222,7 +247,7 @@ impl HelixH264Enc {
     fn insert(&self, encoder: Encoder) -> Result<(), glib::BoolError> {
         let settings = lock(&self.settings).clone();
         let element = encoder.make(&settings)?;
-        let Frame { convert, parse, .. } = &self.frame;
+        let Frame { convert, parse, .. } = self.frame.as_ref().map_err(|why| glib::bool_error!("{why}"))?;
         let bin = self.obj();
         bin.add(&element)?;
         lock(&self.state).current = Some((encoder, element.clone()));
@@ -232,11 +257,14 @@ impl HelixH264Enc {
     }
 
     fn remove_current(&self) {
-        let Some((_, element)) = lock(&self.state).current.take() else { return };
+        let Some((_, element)) = lock(&self.state).current.clone() else { return };
         // Its threads must be gone before another element is linked in its place. That it is in the bin is known.
         element.set_locked_state(true);
         let _ = element.set_state(gst::State::Null);
         let _ = self.obj().remove(&element);
+        // What it said up to here is not about the next one.
+        let mut state = lock(&self.state);
+        (state.current, state.failure) = (None, None);
     }
 
     fn announce(&self, encoder: Encoder, reason: String) {
@@ -257,11 +285,30 @@ impl HelixH264Enc {
                 self.replace(&failure);
             }
             let result = gst::ProxyPad::chain_default(pad, Some(&*self.obj()), buffer.clone());
-            // Without a message it is not the encoder that failed, but what comes behind it.
-            if result != Err(gst::FlowError::Error) || !self.has_failed() {
+            let again = match result {
+                // Without a message it is not the encoder that failed, but what comes behind it.
+                Err(gst::FlowError::Error) => self.has_failed(),
+                Err(gst::FlowError::NotNegotiated) => self.has_refused(pad),
+                _ => false,
+            };
+            if !again {
                 return result;
             }
         }
+    }
+
+    /// Whether the encoder takes none of the formats that come, and another one might.
+    fn has_refused(&self, pad: &gst::GhostPad) -> bool {
+        let mut state = lock(&self.state);
+        let refused = pad.has_current_caps()
+            && state.current.as_ref().is_some_and(|(_, element)| {
+                element.static_pad("sink").is_some_and(|sink| !sink.has_current_caps())
+            });
+        let again = refused && !state.next.is_empty();
+        if again {
+            state.failure.get_or_insert_with(|| "it does not take these frames".to_owned());
+        }
+        again
     }
 
     /// Waits for the message of an encoder that may have failed.

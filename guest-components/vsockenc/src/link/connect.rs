@@ -76,7 +76,9 @@ pub(crate) fn connect(
         }
         Address::Unix(path) => (dial_unix(path, &patience)?, Kind::Socket),
         Address::Tcp { host, port } => (dial_tcp(host, *port, &patience)?, Kind::Socket),
-        Address::VirtioPort(name) => (open_port(&Path::new("/dev/virtio-ports").join(name))?, Kind::Port),
+        Address::VirtioPort(name) => {
+            return Ok(Link::port(open_port(&Path::new("/dev/virtio-ports").join(name))?));
+        }
     };
     Ok(Link { fd, kind })
 }

@@ -32,6 +32,8 @@ struct State {
     /// The figures of the last run, so that they can be read after it.
     last: Figures,
     frames: u64,
+    /// Frames that were not given to the host's thread.
+    dropped: u64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -127,7 +129,8 @@ impl VideoEncoderImpl for VsockEnc {
         let last = self.figures();
         let client = std::mem::replace(&mut *lock(&self.state), State { last, ..State::default() }).client;
         drop(client);
-        Ok(())
+        // Caps that came while the output was being stopped have started it once more.
+        self.obj().src_pad().stop_task().map_err(|e| gst::error_msg!(gst::CoreError::Pad, ["stopping the output: {e}"]))
     }
 
     fn set_format(
@@ -146,6 +149,12 @@ impl VideoEncoderImpl for VsockEnc {
         lock(&self.state).frames += 1;
         if element.is_qos_enabled() && element.max_encode_time(&frame) < 0 {
             gst::debug!(CAT, imp = self, "a frame comes too late to be shown");
+            if frame.flags().contains(VideoCodecFrameFlags::FORCE_KEYFRAME)
+                && let Some(mailbox) = self.mailbox()
+            {
+                // It is still wanted.
+                mailbox.force_keyframe();
+            }
             return self.drop_frame(frame);
         }
         let mailbox = self.mailbox().ok_or(gst::FlowError::Flushing)?;
@@ -228,7 +237,10 @@ impl VsockEnc {
     fn figures(&self) -> Figures {
         let state = lock(&self.state);
         match &state.client {
-            Some(client) => Figures { frames: state.frames, ..client.figures() },
+            Some(client) => {
+                let figures = client.figures();
+                Figures { frames: state.frames, dropped: state.dropped + figures.dropped, ..figures }
+            }
             None => state.last.clone(),
         }
     }
@@ -270,14 +282,14 @@ impl VsockEnc {
         if pad.task_state() == gst::TaskState::Started {
             return Ok(());
         }
-        let (element, task_pad) = (self.obj().downgrade(), pad.clone());
+        let (element, task_pad) = (self.obj().downgrade(), pad.downgrade());
         pad.start_task(move || {
             let event = mailbox.next_event();
             match (event, element.upgrade()) {
                 (Some(event), Some(element)) => output::deliver(&element, &mailbox, event),
                 _ => {
                     // It fails only for a pad without a task.
-                    let _ = task_pad.pause_task();
+                    let _ = task_pad.upgrade().map(|pad| pad.pause_task());
                 }
             }
         })
@@ -285,6 +297,7 @@ impl VsockEnc {
 
     /// A frame without an access unit.
     fn drop_frame(&self, frame: VideoCodecFrame) -> Result<gst::FlowSuccess, gst::FlowError> {
+        lock(&self.state).dropped += 1;
         self.ensure_caps();
         self.obj().finish_frame(frame)
     }

@@ -65,10 +65,14 @@ fn configured(element: &VsockEnc, mailbox: &Mailbox, setup: &Setup, configured: 
         mailbox.downstream_failed(gst::FlowError::NotNegotiated);
     }
     let fps = setup.input.info().fps();
-    if let (Ok(numerator), Ok(denominator)) = (u64::try_from(fps.numer()), u64::try_from(fps.denom())) {
-        // A frame is finished before the next one comes, or the pipeline waits; the host may hold some.
-        let frame = gst::ClockTime::SECOND.mul_div_ceil(denominator, numerator).unwrap_or_default();
-        element.set_latency(frame, frame * u64::from(configured.max_in_flight));
+    match (u64::try_from(fps.numer()), u64::try_from(fps.denom())) {
+        (Ok(numerator @ 1..), Ok(denominator)) => {
+            // A frame is finished before the next one comes, or the pipeline waits; the host may hold some.
+            let frame = gst::ClockTime::SECOND.mul_div_ceil(denominator, numerator).unwrap_or_default();
+            element.set_latency(frame, frame * u64::from(configured.max_in_flight));
+        }
+        // How long a frame takes is not known if they come at any time.
+        _ => element.set_latency(gst::ClockTime::ZERO, gst::ClockTime::NONE),
     }
 }
 

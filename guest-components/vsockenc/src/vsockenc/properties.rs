@@ -110,6 +110,7 @@ impl Settings {
 pub(super) fn stats(figures: &Figures) -> gst::Structure {
     let average =
         figures.answer_total.checked_div(u32::try_from(figures.units).unwrap_or(u32::MAX)).unwrap_or_default();
+    let host = &figures.host_figures;
     gst::Structure::builder("vsockenc-stats")
         .field("frames", figures.frames)
         .field("access-units", figures.units)
@@ -123,6 +124,12 @@ pub(super) fn stats(figures: &Figures) -> gst::Structure {
         .field("way", figures.way.map(|way| way.to_string()))
         .field("host", &figures.host)
         .field("encoder", &figures.encoder)
+        .field("host-frames", host.frames)
+        .field("host-bytes", host.bytes)
+        .field("host-encode-time-total", host.encode_total_ns)
+        .field("host-encode-time-max", host.encode_max_ns)
+        .field("host-dropped", host.dropped)
+        .field("host-queued", host.queued)
         .build()
 }
 
@@ -172,7 +179,7 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             .build(),
         glib::ParamSpecString::builder("token-file")
             .nick("Token file")
-            .blurb("A file with the token, read at each connection; token comes first (default: none)")
+            .blurb("A file with the token in its first line, read at each connection; token comes first (default: none)")
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("timeout")
@@ -196,7 +203,9 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             .nick("Statistics")
             .blurb(
                 "Since the start: frames, access-units, keyframes, bytes, dropped, connections, connected, \
-                 answer-time-average and answer-time-max in ns, way, host, encoder (no default)",
+                 answer-time-average and answer-time-max in ns, way, host, encoder; of the host, for this connection, a second \
+                 old at most while there are frames: host-frames, host-bytes, host-encode-time-total and \
+                 host-encode-time-max in ns, host-dropped, host-queued (no default)",
             )
             .read_only()
             .build(),

@@ -165,6 +165,24 @@ fn a_host_that_freezes_is_replaced_within_its_timeout() {
 }
 
 #[test]
+fn an_encoder_that_does_not_take_the_frames_is_replaced() {
+    let manners = Manners { canned: canned(), refuse_configure: true, ..Manners::default() };
+    let host = Host::start(manners);
+    let mut encoder = auto(&[("transport", &host.transport())]);
+    assert_eq!(chosen(&encoder).0, "vsockenc");
+    encoder.caps(&picture());
+    within(TIMEOUT * 2 + SLACK * 2, "the change", || {
+        let changed = (0..1000).any(|index| {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            encoder.harness.push(still(index)).expect("a frame that is taken");
+            chosen(&encoder).0 == "x264enc"
+        });
+        assert!(changed);
+    });
+    assert!(!has_error(&encoder));
+}
+
+#[test]
 fn it_can_be_stopped_and_started_again() {
     let mut encoder = auto(&[]);
     for _ in 0..3 {

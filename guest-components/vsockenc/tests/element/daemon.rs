@@ -26,14 +26,41 @@ fn slope(index: u64) -> gst::Buffer {
     buffer
 }
 
+fn daemon(folder: &tempfile::TempDir) -> (Daemon, String) {
+    let program = std::env::var("HELIX_HOST_ENCODER").expect("the path of the daemon");
+    let socket = folder.path().join("host.sock");
+    let daemon = Daemon(Command::new(program).arg("--unix").arg(&socket).spawn().expect("the daemon"));
+    (daemon, format!("unix:{}", socket.display()))
+}
+
+#[test]
+#[ignore = "needs HELIX_HOST_ENCODER, the path of the daemon, and waits for its time-outs"]
+fn a_frame_that_comes_after_every_time_out_is_encoded_in_the_same_connection() {
+    use helix_frame_protocol::limits::{ANSWER_TIMEOUT, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MESSAGE_TIMEOUT};
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_daemon, transport) = daemon(&folder);
+    // The element's own, TIMEOUT, is far shorter.
+    let mut encoder = Encoder::new(&transport, &[]);
+    encoder.caps(&info(VideoFormat::I420, 320, 240));
+    let idle = ANSWER_TIMEOUT.max(HANDSHAKE_TIMEOUT).max(MESSAGE_TIMEOUT) + 2 * IDLE_TIMEOUT;
+    until("the daemon", || !encoder.stat::<String>("encoder").is_empty());
+    for index in 0..2 {
+        if index > 0 {
+            std::thread::sleep(idle);
+        }
+        encoder.harness.push(slope(index)).expect("a frame");
+        let unit = within(SLACK, "the frame after the pause", || encoder.harness.pull()).expect("an access unit");
+        assert_eq!(unit.pts(), Some(gst::ClockTime::SECOND * index / 30));
+        assert_eq!(is_keyframe(&unit), index == 0);
+    }
+    assert_eq!((encoder.stat::<u64>("connections"), encoder.stat::<u64>("dropped")), (1, 0));
+}
+
 #[test]
 #[ignore = "needs HELIX_HOST_ENCODER, the path of the daemon, and gstreamer1.0-libav"]
 fn every_frame_is_encoded_by_the_daemon_and_decodes_to_what_it_was() {
-    let program = std::env::var("HELIX_HOST_ENCODER").expect("the path of the daemon");
     let folder = tempfile::tempdir().expect("a folder");
-    let socket = folder.path().join("host.sock");
-    let _daemon = Daemon(Command::new(program).arg("--unix").arg(&socket).spawn().expect("the daemon"));
-    let transport = format!("unix:{}", socket.display());
+    let (_daemon, transport) = daemon(&folder);
     let mut encoder = Encoder::new(&transport, &[("bitrate", "4000")]);
     encoder.caps(&info(VideoFormat::I420, 320, 240));
     let mut decoder = Harness::new_parse("h264parse ! avdec_h264");
@@ -47,7 +74,11 @@ fn every_frame_is_encoded_by_the_daemon_and_decodes_to_what_it_was() {
             decoder.set_src_caps(caps);
         }
         decoder.push(unit).expect("a unit that is taken");
+        // Else all would be over before the host is asked for its figures.
+        std::thread::sleep(std::time::Duration::from_millis(25));
     }
+    until("the host's figures", || encoder.stat::<u64>("host-frames") > 0);
+    assert!(encoder.stat::<u64>("host-encode-time-total") >= encoder.stat::<u64>("host-encode-time-max"));
     decoder.push_event(gst::event::Eos::new());
     for index in 0..60 {
         let picture = decoder.pull().expect("a picture");

@@ -9,7 +9,7 @@ use crate::host::{Host, Manners, sum_of};
 use crate::support::*;
 
 /// A host that closes the connection after so many bytes: each access unit that comes out is that of a frame, the first
-/// after the connection is a keyframe, and the end is not late.
+/// after each connection is a keyframe, and the end is not late.
 fn survives_cut(bytes_read: usize) {
     let host = Host::start(Manners { cut_after: vec![bytes_read], ..Manners::default() });
     let mut encoder = Encoder::with(&host, &[]);
@@ -25,6 +25,11 @@ fn survives_cut(bytes_read: usize) {
     let lost = 6 - units.len();
     assert!(lost <= 4, "cut after {bytes_read}: {lost} frames are lost, more than can be under way");
     assert_eq!(encoder.stat::<u64>("dropped"), lost as u64);
+    // The host says which frame it saw first in each connection.
+    for first in host.first_frames() {
+        let unit = found.iter().position(|sum| *sum == first).map(|at| &units[at]);
+        assert!(unit.is_none_or(is_keyframe), "cut after {bytes_read}: a connection begins without a keyframe");
+    }
     assert!(units.first().is_none_or(is_keyframe));
     assert!(host.connections() >= 1);
 }
@@ -94,6 +99,36 @@ fn a_host_that_is_not_there_yet_is_waited_for() {
 }
 
 #[test]
+fn a_host_that_is_away_is_looked_for_now_and_then() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("host.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
+    listener.set_nonblocking(true).expect("a socket that is polled");
+    let _encoder = {
+        let mut encoder = Encoder::new(&format!("unix:{}", path.display()), &[]);
+        encoder.caps(&info(VideoFormat::Nv12, 64, 48));
+        encoder
+    };
+    let (begun, mut count) = (Instant::now(), 0);
+    while begun.elapsed() < TIMEOUT * 4 {
+        // The connection is closed at once.
+        count += usize::from(listener.accept().is_ok());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    // 20, 40, 80, 160, 320 and then each 500 ms.
+    assert!((3..=12).contains(&count), "{count} connections in {:?}", TIMEOUT * 4);
+}
+
+#[test]
+fn a_host_that_says_much_and_answers_nothing_is_given_up() {
+    let host = Host::start(Manners { chatter: true, ..Manners::default() });
+    let mut encoder = Encoder::with(&host, &[("on-disconnect", "error")]);
+    encoder.push(0);
+    within(TIMEOUT * 2 + SLACK, "the error", || encoder.error());
+    within(SLACK, "the stop", || encoder.element.set_state(gst::State::Null)).expect("stopped");
+}
+
+#[test]
 fn without_a_host_the_end_comes_all_the_same() {
     let mut encoder = Encoder::new("unix:/nonexistent/host.sock", &[]);
     encoder.caps(&info(VideoFormat::Nv12, 64, 48));
@@ -140,14 +175,12 @@ fn what_cannot_get_better_is_an_error_also_when_reconnecting() {
     let refusing = Manners { refuse_configure: true, ..Manners::default() };
     for (manners, text) in [(wrong, "token"), (refusing, "no encoder for this")] {
         let host = Host::start(manners);
-        let mut encoder = Encoder::with(&host, &[("token", "a secret")]);
-        if text != "token" {
-            encoder = Encoder::with(&host, &[]);
-        }
+        let token = if text == "token" { &[("token", "a secret")][..] } else { &[] };
+        let mut encoder = Encoder::with(&host, token);
         push_until_refused(&mut encoder);
         let (_, debug) = encoder.error();
         assert!(debug.contains(text) && !debug.contains("a secret"), "{debug}");
-        assert_eq!(host.connections(), if text == "token" { 1 } else { 2 }.min(host.connections()));
+        assert_eq!(host.connections(), 1, "it is not tried again");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gst::prelude::*;
-use gst_video::{DownstreamForceKeyUnitEvent, UpstreamForceKeyUnitEvent, VideoFormat};
+use gst_video::{DownstreamForceKeyUnitEvent, UpstreamForceKeyUnitEvent, VideoFormat, VideoInfo};
 
 use crate::host::{Host, Manners, Seen, sum_of};
 use crate::support::*;
@@ -63,6 +63,18 @@ fn frames_without_pts_and_pts_that_jump_back_stay_what_they_are() {
     }
     let sent: Vec<_> = host.frames().iter().map(|(frame, _)| frame.pts_ns).collect();
     assert_eq!(sent, times.map(|time| time.map(gst::ClockTime::nseconds)));
+}
+
+#[test]
+fn frames_of_a_rate_that_varies_come_out() {
+    let host = Host::start(Manners::default());
+    let mut encoder = Encoder::new(&host.transport(), &[]);
+    let varies = VideoInfo::builder(VideoFormat::Nv12, 64, 48).fps(gst::Fraction::new(0, 1)).build();
+    encoder.caps(&varies.expect("video info"));
+    for index in 0..3 {
+        let sum = encoder.push(index);
+        assert_eq!(sum_of(&bytes(&encoder.harness.pull().expect("an access unit"))), sum);
+    }
 }
 
 #[test]
@@ -229,10 +241,15 @@ fn frames_that_come_too_late_are_dropped_if_that_is_asked_for() {
         .timestamp(gst::ClockTime::from_mseconds(10))
         .build();
     encoder.harness.push_upstream_event(late);
+    // A keyframe that is asked for with a frame that is dropped is still wanted.
+    encoder.harness.push_upstream_event(UpstreamForceKeyUnitEvent::builder().build());
     encoder.push(1);
     let sum = encoder.push(90);
-    assert_eq!(sum_of(&bytes(&encoder.harness.pull().expect("an access unit"))), sum);
+    let unit = encoder.harness.pull().expect("an access unit");
+    assert_eq!(sum_of(&bytes(&unit)), sum);
+    assert!(is_keyframe(&unit));
     assert_eq!(host.frames().len(), 2);
+    assert_eq!(encoder.stat::<u64>("dropped"), 1);
 }
 
 #[test]

@@ -12,8 +12,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use helix_frame_protocol::{
-    AccessUnit, Configure, Configured, Envelope, ErrorCode, Failure, Frame, FrameWay, Hello, Level, Message, Outgoing,
-    ReceiveError, Receiver, Role, Session, SkipReason, Token, Welcome,
+    limits, AccessUnit, Configure, Configured, Envelope, ErrorCode, Failure, Frame, FrameWay, Hello, Level, Message, Outgoing,
+    ReceiveError, Receiver, Role, Session, SkipReason, Statistics, Token, Welcome,
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -42,6 +42,8 @@ pub(crate) struct Manners {
     pub(crate) skip_every: usize,
     /// Access units to send one after the other instead of its own.
     pub(crate) canned: Arc<Vec<Vec<u8>>>,
+    /// Answers no frame, but says things that nobody asked for, without end.
+    pub(crate) chatter: bool,
     /// Ends the connection by a fatal error after so many frames.
     pub(crate) die_after_frames: Option<usize>,
 }
@@ -147,6 +149,19 @@ impl Host {
     pub(crate) fn frames(&self) -> Vec<(Frame, u64)> {
         let frame = |seen| if let Seen::Frame(frame, sum) = seen { Some((frame, sum)) } else { None };
         self.seen().into_iter().filter_map(frame).collect()
+    }
+
+    /// The sum of the first frame of each connection.
+    pub(crate) fn first_frames(&self) -> Vec<u64> {
+        let (mut begins, mut firsts) = (false, Vec::new());
+        for seen in self.seen() {
+            match seen {
+                Seen::Hello => begins = true,
+                Seen::Frame(_, sum) if std::mem::take(&mut begins) => firsts.push(sum),
+                _ => {}
+            }
+        }
+        firsts
     }
 
     pub(crate) fn configures(&self) -> Vec<Configure> {
@@ -287,6 +302,7 @@ impl Peer {
                 Message::Drained
             }
             Message::Ping => Message::Pong,
+            Message::GetStatistics => Message::Statistics(Statistics::default()),
             Message::Error(_) => {
                 self.note(Seen::Goodbye);
                 return false;
@@ -336,6 +352,13 @@ impl Peer {
         self.frames += 1;
         if self.manners.die_after_frames.is_some_and(|most| self.frames > most) {
             self.send(Envelope::fatal(0, ErrorCode::Encoder, "the encoder died"), &[]);
+            return false;
+        }
+        if self.manners.chatter {
+            // A header without a body, of a type that no version has.
+            let mut unknown = [0_u8; limits::HEADER];
+            unknown[..8].copy_from_slice(b"HXFP\x02\0\x77\x87");
+            while self.sink.write_all(&unknown).is_ok() {}
             return false;
         }
         self.held.push((request, frame, sum));

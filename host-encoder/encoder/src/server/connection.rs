@@ -77,6 +77,7 @@ pub(crate) fn serve(
         leaving: Vec::new(),
         heard: Instant::now(),
         ping: None,
+        complaints: 0,
     };
     let end = reader.run(&deadline);
     let told = matches!(end, End::Fatal(_)) || outbox.is_ended();
@@ -84,7 +85,9 @@ pub(crate) fn serve(
         End::Quiet(why) => {
             tracing::info!(connection = peer.connection, peer = peer.name, "ended: {why}");
             outbox.end(None);
-            transport.cut();
+            if !told {
+                transport.cut();
+            }
         }
         End::Fatal(last) => {
             tracing::warn!(connection = peer.connection, peer = peer.name, "ended: {:?}", last.message);
@@ -92,6 +95,9 @@ pub(crate) fn serve(
         }
     }
     reader.join_streams();
+    if reader.complaints > 1 {
+        tracing::warn!(connection = peer.connection, "the client said {} errors", reader.complaints);
+    }
     // It ends at once, or within the limit for a message that the peer does not read.
     let _ = writer.join();
     if told {
@@ -121,6 +127,8 @@ struct Reader<'a> {
     heard: Instant,
     /// Since when a ping has no answer.
     ping: Option<Instant>,
+    /// How many errors the client said that were not fatal.
+    complaints: u64,
 }
 
 impl Reader<'_> {
@@ -218,7 +226,7 @@ impl Reader<'_> {
             Message::Close => self.close(stream, request),
             Message::Ping => self.say(0, request, Message::Pong),
             Message::Pong => self.ping = None,
-            Message::Error(failure) => return self.told(stream, &failure),
+            Message::Error(failure) => return self.told(stream, request, &failure),
             unknown @ Message::Unknown(_) => {
                 let unknown = Envelope { stream, request, message: unknown };
                 if let Some(refusal) = unknown.refusal() {
@@ -231,17 +239,20 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn told(&mut self, stream: u32, failure: &Failure) -> Result<(), End> {
+    fn told(&mut self, stream: u32, request: u64, failure: &Failure) -> Result<(), End> {
+        let text = format!("the client says: {}: {}", failure.code, failure.text);
         if stream == 0 && failure.fatal {
-            return Err(End::Quiet(format!("the client says: {}: {}", failure.code, failure.text)));
+            return Err(End::Quiet(text));
         }
-        tracing::warn!(
-            connection = self.peer.connection,
-            stream,
-            "the client says: {}: {}",
-            failure.code,
-            failure.text
-        );
+        if request != 0 {
+            // The one request of this end is a ping.
+            self.ping = None;
+        }
+        self.complaints += 1;
+        // A guest must not fill the log of its host.
+        if self.complaints == 1 {
+            tracing::warn!(connection = self.peer.connection, stream, "{text}; others are counted");
+        }
         Ok(())
     }
 
@@ -281,11 +292,11 @@ impl Reader<'_> {
             Link::new(stream, self.peer.connection, &self.peer.name, Arc::clone(self.outbox), context.backend.name());
         let link = Arc::new(link);
         let (jobs, queue) = channel();
-        let worker = Stream::new(Arc::clone(context), Arc::clone(&link), self.ways);
+        let worker = Stream::new(Arc::clone(context), Arc::clone(&link), self.ways, permit);
         let listed = Listed::new(Arc::clone(context), Arc::clone(&link));
         let work = move || {
             worker.run(&queue);
-            drop((listed, permit));
+            drop(listed);
         };
         let thread = Builder::new().name(format!("stream {stream}")).spawn(work);
         let thread = thread.map_err(|e| format!("starting a thread: {e}"))?;

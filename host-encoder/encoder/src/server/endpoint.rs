@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use super::StartError;
@@ -64,6 +65,7 @@ impl Listener {
             Endpoint::Tcp(address) => {
                 check_tcp(*address, has_token)?;
                 let listener = TcpListener::bind(address).map_err(fault)?;
+                listener.set_nonblocking(true).map_err(fault)?;
                 let bound = listener.local_addr().map_err(fault)?;
                 Ok(plain(Endpoint::Tcp(bound), listener.into()))
             }
@@ -74,10 +76,18 @@ impl Listener {
 
     /// The next client; nothing once `stop` is closed.
     pub(crate) fn accept(&self, stop: &UnixStream) -> Result<Option<OwnedFd>, IoError> {
-        if !wait(self.socket.as_fd(), stop)? {
-            return Ok(None);
-        }
-        let socket = rustix::net::accept(&self.socket)?;
+        let socket = loop {
+            if !wait(self.socket.as_fd(), stop)? {
+                return Ok(None);
+            }
+            match rustix::net::accept(&self.socket) {
+                // A client that went meanwhile leaves nothing to accept.
+                Err(Errno::AGAIN) => {}
+                accepted => break accepted?,
+            }
+        };
+        // On BSD systems it is as the listener.
+        ioctl_fionbio(&socket, false)?;
         if matches!(self.endpoint, Endpoint::Tcp(_)) {
             rustix::net::sockopt::set_tcp_nodelay(&socket, true)?;
         }
@@ -118,6 +128,7 @@ fn bind_unix(endpoint: &Endpoint, path: &Path) -> Result<Listener, StartError> {
         // Nobody can connect before it listens, so that the mode is right from the first client on.
         rustix::fs::chmod(path, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR)?;
         rustix::net::listen(&socket, BACKLOG)?;
+        ioctl_fionbio(&socket, true)?;
         Ok((socket, std::fs::symlink_metadata(path)?))
     };
     let (socket, made) = bind().map_err(fault)?;
@@ -133,17 +144,31 @@ fn remove_stale(endpoint: &Endpoint, path: &Path) -> Result<(), StartError> {
         Ok(found) if !found.file_type().is_socket() => return Err(StartError::NoSocket(path.to_owned())),
         Ok(_) => {}
     }
-    match UnixStream::connect(path) {
+    match connect_unix(path) {
         Err(e) if e.kind() == ErrorKind::ConnectionRefused => std::fs::remove_file(path).map_err(fault),
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        // Somebody listens, and takes nobody.
+        Err(e) if e.kind() == ErrorKind::WouldBlock => Err(StartError::InUse(path.to_owned())),
         Err(e) => Err(fault(e)),
         Ok(_) => Err(StartError::InUse(path.to_owned())),
     }
 }
 
+/// Connects to a Unix socket, or fails at once: one that takes nobody would hold up a blocking socket without end.
+pub(crate) fn connect_unix(path: &Path) -> Result<OwnedFd, IoError> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    ioctl_fionbio(&socket, true)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    ioctl_fionbio(&socket, false)?;
+    Ok(socket)
+}
+
 #[cfg(target_os = "linux")]
 fn bind_vsock(port: u32) -> Result<OwnedFd, IoError> {
-    vsock::VsockListener::bind_with_cid_port(vsock::VMADDR_CID_ANY, port)?.as_fd().try_clone_to_owned()
+    let listener = vsock::VsockListener::bind_with_cid_port(vsock::VMADDR_CID_ANY, port)?;
+    listener.set_nonblocking(true)?;
+    listener.as_fd().try_clone_to_owned()
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -157,7 +182,7 @@ pub(crate) fn wait(socket: impl AsFd, stop: &UnixStream) -> Result<bool, IoError
     loop {
         match poll(&mut fds, None) {
             Ok(_) => return Ok(fds[1].revents().is_empty()),
-            Err(rustix::io::Errno::INTR) => {}
+            Err(Errno::INTR) => {}
             Err(e) => return Err(e.into()),
         }
     }
@@ -168,5 +193,5 @@ pub(crate) fn pause(time: Duration, stop: &UnixStream) -> bool {
     let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
     let mut fds = [PollFd::new(stop, PollFlags::IN)];
     // An interruption only makes the pause shorter.
-    matches!(poll(&mut fds, Some(&time)), Ok(0) | Err(rustix::io::Errno::INTR))
+    matches!(poll(&mut fds, Some(&time)), Ok(0) | Err(Errno::INTR))
 }

@@ -22,7 +22,7 @@ use helix_frame_protocol::{Attach, Capabilities, Envelope, ErrorCode, FrameWay, 
 
 use self::connection::Peer;
 pub use self::endpoint::Endpoint;
-use self::endpoint::{Listener, pause};
+use self::endpoint::{Listener, connect_unix, pause};
 use self::outbox::Outbox;
 use self::stream::Link;
 pub use self::stream::StreamReport;
@@ -124,6 +124,13 @@ struct Connection {
     outbox: Arc<Outbox>,
 }
 
+#[derive(Default)]
+struct Connections {
+    open: BTreeMap<u64, Connection>,
+    /// No more are taken.
+    stopping: bool,
+}
+
 /// What all connections share.
 pub(crate) struct Context {
     token: Option<Token>,
@@ -136,7 +143,7 @@ pub(crate) struct Context {
     streams: AtomicUsize,
     numbers: AtomicU64,
     listed: Mutex<BTreeMap<StreamKey, Arc<Link>>>,
-    connections: Mutex<BTreeMap<u64, Connection>>,
+    connections: Mutex<Connections>,
     /// A connection has ended.
     fewer: Condvar,
 }
@@ -172,32 +179,67 @@ impl Context {
         }
     }
 
-    /// Serves a client in this thread.
-    fn serve(self: &Arc<Self>, transport: &Transport, device: Option<(&mut Device, Attach)>, peer: &Peer) {
-        let connection = peer.connection;
-        let outbox = Arc::new(Outbox::default());
-        let entry = Connection { transport: transport.clone(), outbox: Arc::clone(&outbox) };
-        lock(&self.connections).insert(connection, entry);
-        let _entry = Entry { context: self, connection };
-        connection::serve(self, transport, device, &outbox, peer);
+    /// Takes a connection into the list, before it has a thread, so that a server that stops knows all of them.
+    fn enter(self: &Arc<Self>, transport: Transport) -> Result<Entry, NoEntry> {
+        let mut connections = lock(&self.connections);
+        if connections.stopping {
+            return Err(NoEntry::Stopping);
+        }
+        if connections.open.len() >= MAX_CONNECTIONS {
+            return Err(NoEntry::Full(transport));
+        }
+        let (connection, outbox) = (self.number(), Arc::new(Outbox::default()));
+        let open = Connection { transport: transport.clone(), outbox: Arc::clone(&outbox) };
+        connections.open.insert(connection, open);
+        Ok(Entry { context: Arc::clone(self), connection, transport, outbox })
+    }
+
+    /// Takes no more connections, and tells those that there are.
+    fn tell_all(&self) {
+        let mut connections = lock(&self.connections);
+        connections.stopping = true;
+        for connection in connections.open.values() {
+            let last = Envelope::fatal(0, ErrorCode::ShuttingDown, "the host encoder is being stopped");
+            connection.outbox.end(Some(last));
+        }
+    }
+
+    fn cut_all(&self) {
+        lock(&self.connections).open.values().for_each(|connection| connection.transport.cut());
     }
 
     fn wait_for_connections(&self, limit: Duration) -> bool {
         let connections = lock(&self.connections);
-        let waited = self.fewer.wait_timeout_while(connections, limit, |connections| !connections.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.is_empty()
+        let waited = self.fewer.wait_timeout_while(connections, limit, |connections| !connections.open.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.open.is_empty()
     }
 }
 
-/// A connection in the list of the server.
-struct Entry<'a> {
-    context: &'a Context,
-    connection: u64,
+/// Why a connection is not taken.
+enum NoEntry {
+    Stopping,
+    Full(Transport),
 }
 
-impl Drop for Entry<'_> {
+/// A connection in the list of the server.
+struct Entry {
+    context: Arc<Context>,
+    connection: u64,
+    transport: Transport,
+    outbox: Arc<Outbox>,
+}
+
+impl Entry {
+    /// Serves the client in this thread.
+    fn serve(self, device: Option<(&mut Device, Attach)>, name: String, needs_token: bool) {
+        let peer = Peer { connection: self.connection, name, needs_token };
+        connection::serve(&self.context, &self.transport, device, &self.outbox, &peer);
+    }
+}
+
+impl Drop for Entry {
     fn drop(&mut self) {
-        lock(&self.context.connections).remove(&self.connection);
+        lock(&self.context.connections).open.remove(&self.connection);
         self.context.fewer.notify_all();
     }
 }
@@ -288,17 +330,13 @@ impl Server {
         if self.stop.take().is_none() {
             return true;
         }
-        for entry in lock(&self.context.connections).values() {
-            entry.outbox.end(Some(Envelope::fatal(0, ErrorCode::ShuttingDown, "the host encoder is being stopped")));
-        }
+        self.context.tell_all();
         let all = self.context.wait_for_connections(GOODBYE) || {
-            for entry in lock(&self.context.connections).values() {
-                entry.transport.cut();
-            }
+            self.context.cut_all();
             self.context.wait_for_connections(LAST_FRAME)
         };
         if all {
-            // They have ended, or are about to: they serve nobody, and see that the stop is closed.
+            // They have ended, or are about to: they serve nobody, see that the stop is closed, and join what they started.
             self.threads.drain(..).for_each(|thread| drop(thread.join()));
         }
         all
@@ -318,36 +356,46 @@ fn listen(context: &Arc<Context>, listener: &Listener, stop: &UnixStream) {
         Endpoint::Vsock(_) => context.token.is_some(),
         Endpoint::Unix(_) | Endpoint::VirtioSerial(_) => false,
     };
+    let mut threads = Vec::new();
     loop {
         match listener.accept(stop) {
-            Ok(Some(socket)) => start_connection(context, socket, &listener.endpoint, needs_token),
-            Ok(None) => return,
+            Ok(Some(socket)) => match start_connection(context, socket, &listener.endpoint, needs_token) {
+                Ok(thread) => threads.extend(thread),
+                Err(e) => tracing::warn!("a client of {}: {e}", listener.endpoint),
+            },
+            Ok(None) => break,
             Err(e) => {
                 tracing::warn!("accepting at {}: {e}", listener.endpoint);
                 // Most likely no file descriptors are left, and some come back when clients go.
                 if !pause(RECONNECT[0], stop) {
-                    return;
+                    break;
                 }
             }
         }
+        threads.retain(|thread: &JoinHandle<()>| !thread.is_finished());
     }
+    // What they panic with they have said.
+    threads.into_iter().for_each(|thread| drop(thread.join()));
 }
 
-fn start_connection(context: &Arc<Context>, socket: OwnedFd, endpoint: &Endpoint, needs_token: bool) {
-    let transport = match Transport::new(socket, context.timeouts.tick()) {
-        Ok(transport) => transport,
-        Err(e) => return tracing::warn!("a client of {endpoint}: {e}"),
+/// The thread that serves a client; none if the client is sent away.
+fn start_connection(
+    context: &Arc<Context>,
+    socket: OwnedFd,
+    endpoint: &Endpoint,
+    needs_token: bool,
+) -> Result<Option<JoinHandle<()>>, IoError> {
+    let entry = match context.enter(Transport::new(socket, context.timeouts.tick())?) {
+        Ok(entry) => entry,
+        Err(NoEntry::Stopping) => return Ok(None),
+        Err(NoEntry::Full(transport)) => {
+            tracing::warn!("a client of {endpoint} is sent away: there are {MAX_CONNECTIONS} connections");
+            send_away(transport);
+            return Ok(None);
+        }
     };
-    if lock(&context.connections).len() >= MAX_CONNECTIONS {
-        tracing::warn!("a client of {endpoint} is sent away: there are {MAX_CONNECTIONS} connections");
-        return send_away(transport);
-    }
-    let peer = Peer { connection: context.number(), name: endpoint.to_string(), needs_token };
-    let context = Arc::clone(context);
-    let work = move || context.serve(&transport, None, &peer);
-    if let Err(e) = Builder::new().name("read".into()).spawn(work) {
-        tracing::warn!("a client of {endpoint}: starting a thread: {e}");
-    }
+    let name = endpoint.to_string();
+    Builder::new().name("read".into()).spawn(move || entry.serve(None, name, needs_token)).map(Some)
 }
 
 /// Tells a client that there are too many. Its socket is new, so that this does not block.
@@ -382,12 +430,17 @@ fn keep_connected(context: &Arc<Context>, path: &Path, stop: &UnixStream) {
 
 /// Connects to the device, and serves one program of the guest after the other.
 fn serve_device(context: &Arc<Context>, path: &Path, stop: &UnixStream) -> Result<(), IoError> {
-    let mut device = Device::new(Transport::new(UnixStream::connect(path)?.into(), context.timeouts.tick())?);
+    let mut device = Device::new(Transport::new(connect_unix(path)?, context.timeouts.tick())?);
     tracing::info!("connected to {}", path.display());
     let name = Endpoint::VirtioSerial(path.to_owned()).to_string();
     while let Some((attach, transport)) = device.next(stop)? {
-        let peer = Peer { connection: context.number(), name: name.clone(), needs_token: false };
-        context.serve(&transport, Some((&mut device, attach)), &peer);
+        match context.enter(transport) {
+            Ok(entry) => entry.serve(Some((&mut device, attach)), name.clone(), false),
+            Err(NoEntry::Stopping) => break,
+            Err(NoEntry::Full(_)) => {
+                tracing::warn!("a client of {name} hears nothing: there are {MAX_CONNECTIONS} connections");
+            }
+        }
     }
     Ok(())
 }

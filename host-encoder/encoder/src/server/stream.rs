@@ -159,6 +159,8 @@ impl Link {
     /// Memory for a frame, of any content.
     pub(crate) fn buffer(&self, length: usize) -> Vec<u8> {
         let mut buffer = self.state().buffers.pop().unwrap_or_default();
+        // Else it would grow to twice of what it had.
+        buffer.reserve_exact(length.saturating_sub(buffer.len()));
         buffer.resize(length, 0);
         buffer
     }
@@ -264,11 +266,13 @@ pub(crate) struct Stream {
     /// How frames can travel on this connection.
     ways: Set<FrameWay>,
     encoder: Option<Box<dyn Encoder>>,
+    /// Its place, until the client hears that it is over.
+    permit: Option<Permit>,
 }
 
 impl Stream {
-    pub(crate) fn new(context: Arc<Context>, link: Arc<Link>, ways: Set<FrameWay>) -> Self {
-        Self { context, link, ways, encoder: None }
+    pub(crate) fn new(context: Arc<Context>, link: Arc<Link>, ways: Set<FrameWay>, permit: Permit) -> Self {
+        Self { context, link, ways, encoder: None, permit: Some(permit) }
     }
 
     /// Does what is asked until the stream is closed or the connection is over.
@@ -295,6 +299,7 @@ impl Stream {
             Job::EndOfStream(request) => self.end_of_stream(request),
             Job::Close(request) => {
                 self.finish();
+                (self.encoder, self.permit) = (None, None);
                 self.link.say(request, Message::Closed);
                 return false;
             }
@@ -316,6 +321,9 @@ impl Stream {
             Ok(encoder) => self.configured(request, wanted, encoder),
             Err(e) => {
                 let first = self.encoder.is_none();
+                if first {
+                    self.permit = None;
+                }
                 self.link.refused.store(first, Ordering::Release);
                 let unsupported = matches!(e, EncodeError::Unsupported(_));
                 let code = if unsupported { ErrorCode::Unsupported } else { ErrorCode::Encoder };

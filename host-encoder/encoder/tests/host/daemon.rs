@@ -27,6 +27,12 @@ impl Daemon {
         Self { child, lines }
     }
 
+    /// What it says when it does not start.
+    fn complaint(args: &[&str]) -> (Option<i32>, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_helix-host-encoder")).args(args).output().expect("the daemon");
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     fn line(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).expect("a line");
@@ -114,16 +120,35 @@ fn it_says_where_it_listens_prints_figures_and_ends_on_signals() {
 fn it_says_why_it_does_not_start() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("file");
-    std::fs::write(&file, "").expect("a file");
-    let file = file.to_str().expect("text");
-    for (args, code) in [
-        (&[][..], 2),
-        (&["--tcp", "127.0.0.1:0"], 2),
-        (&["--tcp", "0.0.0.0:0", "--token-file", file], 1),
-        (&["--unix", file], 1),
+    let empty = folder.path().join("empty");
+    std::fs::write(&file, "secret\n").expect("a file");
+    std::fs::write(&empty, "").expect("a file");
+    let (file, empty) = (file.to_str().expect("text"), empty.to_str().expect("text"));
+    for (args, code, said) in [
+        (&[][..], 2, "--unix"),
+        (&["--tcp", "127.0.0.1:0"], 2, "--token-file"),
+        (&["--tcp", "0.0.0.0:0", "--token-file", file], 1, "no address on loopback"),
+        (&["--tcp", "127.0.0.1:0", "--token-file", empty], 1, "0 bytes"),
+        (&["--unix", file], 1, "no socket"),
     ] {
-        assert_eq!(Daemon::start(args).code(), Some(code), "{args:?}");
+        let (found, text) = Daemon::complaint(args);
+        assert!(found == Some(code) && text.contains(said), "{args:?}: {found:?} {text}");
     }
+}
+
+#[test]
+fn figures_that_nobody_reads_hold_up_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let args = ["--unix", path.to_str().expect("text"), "--stats", "--encoder", "discard"];
+    let mut daemon = Daemon::start(&args);
+    daemon.line();
+    // A pipe has 64 KiB, and 1,024 lines wait: 200 bytes and more each.
+    for _ in 0..2000 {
+        works(Client::new(UnixStream::connect(&path).expect("a connection")), None);
+    }
+    daemon.signal(Signal::TERM);
+    assert_eq!(daemon.code(), Some(0));
 }
 
 #[cfg(target_os = "linux")]
@@ -151,8 +176,8 @@ fn ten_thousand_connections_leave_nothing_behind() {
     (0..1000).for_each(round);
     let settled = |daemon: &Daemon| {
         let begun = Instant::now();
-        // The main thread and the one that accepts.
-        while daemon.uses().1 > 2 {
+        // The main thread, the one that accepts and the one that prints.
+        while daemon.uses().1 > 3 {
             assert!(begun.elapsed() < PATIENCE, "threads are left: {:?}", daemon.uses());
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -1,6 +1,6 @@
 //! What a peer or an encoder can do wrong. After each fault the server still serves.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use helix_frame_protocol::*;
 use helix_host_encoder::{Config, Endpoint, Server, StartError, Timeouts, backend};
 
-use crate::client::{Client, Host, config, frame, hello, seed, wanted};
+use crate::client::{Client, Got, Host, config, frame, hello, seed, wanted};
 use crate::scripted::{Act, Scripted};
 
 const SHORT: Timeouts = Timeouts {
@@ -302,15 +302,7 @@ fn there_are_no_more_streams_than_allowed() {
     assert_eq!(two.answer().failure().code, ErrorCode::Busy);
     one.ask(1, Message::Close, &[]);
     assert_eq!(one.answer().message, Message::Closed);
-    let begun = Instant::now();
-    loop {
-        // Its place is free once its thread has ended, shortly after the answer.
-        two.ask(2, Message::Configure(small()), &[]);
-        if matches!(two.answer().message, Message::Configured(_)) {
-            return;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(10));
-    }
+    two.configure(2, &small());
 }
 
 #[test]
@@ -350,4 +342,82 @@ fn clients_hear_that_the_server_stops() {
     assert!(stopping.join().expect("a thread"));
     assert!(begun.elapsed() < Duration::from_secs(5));
     assert!(!host.path.exists());
+}
+
+#[test]
+fn a_client_that_never_pauses_hears_that_the_server_stops() {
+    for round in 0..20 {
+        let mut host = Host::of("discard");
+        let mut client = host.hello();
+        let most = client.configure(1, &small()).max_in_flight;
+        let server = host.server.take().expect("it runs");
+        let stopping = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            server.stop()
+        });
+        (0..most).for_each(|_| drop(client.ask(1, Message::Frame(frame(&small(), None)), &[0; 384])));
+        let failure = loop {
+            match client.answer() {
+                Got { message: Message::Error(failure), .. } => break failure,
+                _ => client.ask(1, Message::Frame(frame(&small(), None)), &[0; 384]),
+            };
+        };
+        assert_eq!((failure.code, failure.fatal), (ErrorCode::ShuttingDown, true), "round {round}");
+        drop(client);
+        assert!(stopping.join().expect("a thread"));
+    }
+}
+
+#[test]
+fn a_client_that_comes_while_the_server_stops_is_not_served() {
+    for round in 0..50 {
+        let mut host = Host::of("discard");
+        let path = host.path.clone();
+        let coming = std::thread::spawn(move || {
+            let mut clients = Vec::new();
+            // Until nobody listens any more.
+            while let Ok(socket) = UnixStream::connect(&path) {
+                clients.push(socket);
+            }
+            clients
+        });
+        std::thread::sleep(Duration::from_millis(round % 5));
+        assert!(host.server.take().expect("it runs").stop(), "round {round}");
+        for mut client in coming.join().expect("a thread") {
+            client.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");
+            // It is told that the server stops or is full, or never was accepted; in no case it is still served.
+            match client.read_to_end(&mut Vec::new()) {
+                Ok(_) => {}
+                Err(e) => assert_eq!(e.kind(), std::io::ErrorKind::ConnectionReset, "round {round}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_socket_that_takes_nobody_holds_up_neither_start_nor_stop() {
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, connect, listen, socket};
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("full");
+    let address = SocketAddrUnix::new(&path).expect("an address");
+    let make = || {
+        let made = socket(AddressFamily::UNIX, SocketType::STREAM, None).expect("a socket");
+        rustix::io::ioctl_fionbio(&made, true).expect("not blocking");
+        made
+    };
+    let owner = make();
+    bind(&owner, &address).and_then(|()| listen(&owner, 0)).expect("it listens");
+    let waiting: Vec<_> = std::iter::from_fn(|| {
+        let client = make();
+        connect(&client, &address).is_ok().then_some(client)
+    })
+    .collect();
+    assert!(!waiting.is_empty());
+    let start = |endpoint| Server::start(Config { endpoints: vec![endpoint], ..config(discard()) });
+    let begun = Instant::now();
+    assert!(matches!(start(Endpoint::Unix(path.clone())), Err(StartError::InUse(_))));
+    let server = start(Endpoint::VirtioSerial(path.clone())).expect("a server");
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(server.stop());
+    assert!(begun.elapsed() < Duration::from_secs(5));
 }
