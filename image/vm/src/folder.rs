@@ -35,7 +35,7 @@ impl RunFolder {
     /// QEMU refuses to bind over a stale socket, and a stale log would be taken for this run's.
     fn clear(&self) -> Result<(), Error> {
         let old = [self.agent_socket(), self.qmp_socket(), self.serial_log(), self.qemu_log(), self.overlay()];
-        let of_some = [self.seed(), self.firmware_vars(), self.encoder_socket()];
+        let of_some = [self.seed(), self.firmware_vars(), self.encoder_socket(), self.console_socket()];
         for path in old.iter().chain(&of_some) {
             match std::fs::remove_file(path) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -45,6 +45,11 @@ impl RunFolder {
             }
         }
         Ok(())
+    }
+
+    /// The folder of a run that may be under way: nothing is created or removed.
+    pub(crate) fn of_run(path: &Path) -> Self {
+        Self { path: path.to_owned() }
     }
 
     /// The folder itself.
@@ -60,6 +65,11 @@ impl RunFolder {
     /// The socket of the port for a host encoder.
     pub fn encoder_socket(&self) -> PathBuf {
         self.path.join("enc.sock")
+    }
+
+    /// The socket of the serial console, of a machine that has one for people.
+    pub fn console_socket(&self) -> PathBuf {
+        self.path.join("tty.sock")
     }
 
     /// QMP's socket.
