@@ -1,6 +1,6 @@
 //! A program that outlives the command that started it: known by a lock that it inherits, ended by its number.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -15,8 +15,6 @@ use crate::process::{Process, log_tail};
 
 /// How long a program may take to write its number, which is the first thing that it does.
 const NUMBER: Duration = Duration::from_secs(5);
-/// How long somebody who only asks may hold the lock.
-const ASKED: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(10);
 
 /// The program writes its own number before it begins: so that it can be ended also when whoever started it was killed.
@@ -62,13 +60,10 @@ impl Daemon {
     fn take_lock(&self) -> Result<File, Error> {
         let options = File::options().read(true).write(true).create(true).truncate(false).open(&self.lock);
         let file = options.map_err(Error::io("opening", &self.lock))?;
-        let deadline = Instant::now() + ASKED;
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(POLL),
-                Err(error) => return Err(Error::io("locking", &self.lock)(error.into())),
-            }
+        match lock::try_for_a_moment(&file) {
+            Ok(true) => Ok(file),
+            Ok(false) => Err(Error::io("locking", &self.lock)(std::io::ErrorKind::ResourceBusy.into())),
+            Err(error) => Err(Error::io("locking", &self.lock)(error)),
         }
     }
 

@@ -3,8 +3,13 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::error::Error;
+
+/// How long a lock may be held by somebody who does not mean it.
+const MOMENT: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(10);
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]
@@ -21,18 +26,28 @@ impl VerbLock {
     /// Takes the lock `path` of the machine `name` for `verb`, or says who has it.
     pub(crate) fn take(path: &Path, name: &str, verb: &str) -> Result<Self, Error> {
         let mut file = open(path)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Busy { name: name.to_owned(), by: told(&mut file) });
-            }
-            Err(TryLockError::Error(source)) => return Err(Error::io("locking", path)(source)),
+        if !try_for_a_moment(&file).map_err(Error::io("locking", path))? {
+            return Err(Error::Busy { name: name.to_owned(), by: told(&mut file) });
         }
         // For people only: what counts is the lock.
         let text = format!("`vm {verb}`, process {}\n", std::process::id());
         let written = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
         written.map_err(Error::io("writing", path))?;
         Ok(Self { _file: file })
+    }
+}
+
+/// Takes the lock of `file` unless somebody has it for longer than a moment. Who only asks has it for one; and a command that
+/// is killed while it starts a program leaves it to that, until that is executed.
+pub(crate) fn try_for_a_moment(file: &File) -> std::io::Result<bool> {
+    let deadline = Instant::now() + MOMENT;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(POLL),
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
     }
 }
 
