@@ -64,6 +64,9 @@ _cargo__xtask() {
             cargo__xtask,test-image)
                 cmd="cargo__xtask__subcmd__test__subcmd__image"
                 ;;
+            cargo__xtask,vm)
+                cmd="cargo__xtask__subcmd__vm"
+                ;;
             cargo__xtask__subcmd__cache,gc)
                 cmd="cargo__xtask__subcmd__cache__subcmd__gc"
                 ;;
@@ -136,6 +139,9 @@ _cargo__xtask() {
             cargo__xtask__subcmd__help,test-image)
                 cmd="cargo__xtask__subcmd__help__subcmd__test__subcmd__image"
                 ;;
+            cargo__xtask__subcmd__help,vm)
+                cmd="cargo__xtask__subcmd__help__subcmd__vm"
+                ;;
             cargo__xtask__subcmd__help__subcmd__cache,gc)
                 cmd="cargo__xtask__subcmd__help__subcmd__cache__subcmd__gc"
                 ;;
@@ -145,6 +151,84 @@ _cargo__xtask() {
             cargo__xtask__subcmd__help__subcmd__cache,rm)
                 cmd="cargo__xtask__subcmd__help__subcmd__cache__subcmd__rm"
                 ;;
+            cargo__xtask__subcmd__help__subcmd__vm,console)
+                cmd="cargo__xtask__subcmd__help__subcmd__vm__subcmd__console"
+                ;;
+            cargo__xtask__subcmd__help__subcmd__vm,down)
+                cmd="cargo__xtask__subcmd__help__subcmd__vm__subcmd__down"
+                ;;
+            cargo__xtask__subcmd__help__subcmd__vm,logs)
+                cmd="cargo__xtask__subcmd__help__subcmd__vm__subcmd__logs"
+                ;;
+            cargo__xtask__subcmd__help__subcmd__vm,reset)
+                cmd="cargo__xtask__subcmd__help__subcmd__vm__subcmd__reset"
+                ;;
+            cargo__xtask__subcmd__help__subcmd__vm,rm)
+                cmd="cargo__xtask__subcmd__help__subcmd__vm__subcmd__rm"
+                ;;
+            cargo__xtask__subcmd__help__subcmd__vm,ssh)
+                cmd="cargo__xtask__subcmd__help__subcmd__vm__subcmd__ssh"
+                ;;
+            cargo__xtask__subcmd__help__subcmd__vm,status)
+                cmd="cargo__xtask__subcmd__help__subcmd__vm__subcmd__status"
+                ;;
+            cargo__xtask__subcmd__help__subcmd__vm,up)
+                cmd="cargo__xtask__subcmd__help__subcmd__vm__subcmd__up"
+                ;;
+            cargo__xtask__subcmd__vm,console)
+                cmd="cargo__xtask__subcmd__vm__subcmd__console"
+                ;;
+            cargo__xtask__subcmd__vm,down)
+                cmd="cargo__xtask__subcmd__vm__subcmd__down"
+                ;;
+            cargo__xtask__subcmd__vm,help)
+                cmd="cargo__xtask__subcmd__vm__subcmd__help"
+                ;;
+            cargo__xtask__subcmd__vm,logs)
+                cmd="cargo__xtask__subcmd__vm__subcmd__logs"
+                ;;
+            cargo__xtask__subcmd__vm,reset)
+                cmd="cargo__xtask__subcmd__vm__subcmd__reset"
+                ;;
+            cargo__xtask__subcmd__vm,rm)
+                cmd="cargo__xtask__subcmd__vm__subcmd__rm"
+                ;;
+            cargo__xtask__subcmd__vm,ssh)
+                cmd="cargo__xtask__subcmd__vm__subcmd__ssh"
+                ;;
+            cargo__xtask__subcmd__vm,status)
+                cmd="cargo__xtask__subcmd__vm__subcmd__status"
+                ;;
+            cargo__xtask__subcmd__vm,up)
+                cmd="cargo__xtask__subcmd__vm__subcmd__up"
+                ;;
+            cargo__xtask__subcmd__vm__subcmd__help,console)
+                cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__console"
+                ;;
+            cargo__xtask__subcmd__vm__subcmd__help,down)
+                cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__down"
+                ;;
+            cargo__xtask__subcmd__vm__subcmd__help,help)
+                cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__help"
+                ;;
+            cargo__xtask__subcmd__vm__subcmd__help,logs)
+                cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__logs"
+                ;;
+            cargo__xtask__subcmd__vm__subcmd__help,reset)
+                cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__reset"
+                ;;
+            cargo__xtask__subcmd__vm__subcmd__help,rm)
+                cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__rm"
+                ;;
+            cargo__xtask__subcmd__vm__subcmd__help,ssh)
+                cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__ssh"
+                ;;
+            cargo__xtask__subcmd__vm__subcmd__help,status)
+                cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__status"
+                ;;
+            cargo__xtask__subcmd__vm__subcmd__help,up)
+                cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__up"
+                ;;
             *)
                 ;;
         esac
@@ -152,7 +236,7 @@ _cargo__xtask() {
 
     case "${cmd}" in
         cargo__xtask)
-            opts="-h -V --json --help --version build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph doctor schema cache bench test generate help"
+            opts="-h -V --json --help --version build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph vm doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -506,7 +590,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__help)
-            opts="build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph doctor schema cache bench test generate help"
+            opts="build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph vm doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -785,6 +869,132 @@ _cargo__xtask() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__vm)
+            opts="up down status ssh logs console reset rm"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__vm__subcmd__console)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__vm__subcmd__down)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__vm__subcmd__logs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__vm__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__vm__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__vm__subcmd__ssh)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__vm__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__vm__subcmd__up)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cargo__subcmd__xtask__subcmd__inspect)
             opts="-h --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -847,7 +1057,7 @@ _cargo__xtask() {
             fi
             case "${prev}" in
                 --only)
-                    COMPREPLY=($(compgen -W "lint generated unit deny fuzz image machine docker faults ubuntu kill mac twice" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "lint generated unit deny fuzz image machine docker faults ubuntu kill vm mac twice" -- "${cur}"))
                     return 0
                     ;;
                 --kills)
@@ -873,6 +1083,336 @@ _cargo__xtask() {
                     return 0
                     ;;
                 --host-encoder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm)
+            opts="-h --json --help up down status ssh logs console reset rm help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__console)
+            opts="-h --home --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__down)
+            opts="-h --home --timeout --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__help)
+            opts="up down status ssh logs console reset rm help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__help__subcmd__console)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__help__subcmd__down)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__help__subcmd__logs)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__help__subcmd__reset)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__help__subcmd__rm)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__help__subcmd__ssh)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__help__subcmd__status)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__help__subcmd__up)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__logs)
+            opts="-f -h --home --of --follow --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --of)
+                    COMPREPLY=($(compgen -W "serial qemu encoder" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__reset)
+            opts="-h --home --image --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__rm)
+            opts="-h --home --yes --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__ssh)
+            opts="-h --home --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__status)
+            opts="-h --home --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__up)
+            opts="-h --home --image --cpus --memory --host-encoder --no-host-encoder --boot-timeout --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --host-encoder)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --boot-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -140,6 +140,164 @@ copies\:"Not at all"))' \
 '*::images -- The images:_default' \
 && ret=0
 ;;
+(vm)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_cargo-xtask__subcmd__vm_commands" \
+"*::: :->vm" \
+&& ret=0
+
+    case $state in
+    (vm)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:cargo-xtask-vm-command-$line[1]:"
+        case $line[1] in
+            (up)
+_arguments "${_arguments_options[@]}" : \
+'--home=[The folder of all VMs \[default\: \$XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms\]]:DIR:_files' \
+'--image=[The folder of the image that a new VM is made from \[default\: target/images/quickstart\]]:DIR:_files' \
+'--cpus=[How many processors the guest has \[default\: half of this machine'\''s, 2 at least and 8 at most\]]:N:_default' \
+'--memory=[The guest'\''s memory in MiB \[default\: half of this machine'\''s, which must be 6144 at least\]]:MIB:_default' \
+'--host-encoder=[The host encoder \[default\: what build-host-encoder made\]]:PROGRAM:_files' \
+'--boot-timeout=[How long the guest may take to boot]:SECONDS:_default' \
+'(--host-encoder)--no-host-encoder[Go without a host encoder]' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- The VM:_default' \
+&& ret=0
+;;
+(down)
+_arguments "${_arguments_options[@]}" : \
+'--home=[The folder of all VMs \[default\: \$XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms\]]:DIR:_files' \
+'--timeout=[How long the guest may take to power off before it is ended by force]:SECONDS:_default' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- The VM:_default' \
+&& ret=0
+;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+'--home=[The folder of all VMs \[default\: \$XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms\]]:DIR:_files' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- The VM \[default\: all\]:_default' \
+&& ret=0
+;;
+(ssh)
+_arguments "${_arguments_options[@]}" : \
+'--home=[The folder of all VMs \[default\: \$XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms\]]:DIR:_files' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- The VM:_default' \
+'*::command -- What to run there, and its arguments \[default\: a shell\]:_default' \
+&& ret=0
+;;
+(logs)
+_arguments "${_arguments_options[@]}" : \
+'--home=[The folder of all VMs \[default\: \$XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms\]]:DIR:_files' \
+'--of=[Whose log]:WHO:((serial\:"The guest'\''s serial console"
+qemu\:"QEMU"
+encoder\:"The host encoder"))' \
+'(--json)-f[Go on with what is added, until Ctrl-C]' \
+'(--json)--follow[Go on with what is added, until Ctrl-C]' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::name -- The VM:_default' \
+&& ret=0
+;;
+(console)
+_arguments "${_arguments_options[@]}" : \
+'--home=[The folder of all VMs \[default\: \$XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms\]]:DIR:_files' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- The VM:_default' \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+'--home=[The folder of all VMs \[default\: \$XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms\]]:DIR:_files' \
+'--image=[The folder of the image \[default\: the one that the VM was made from\]]:DIR:_files' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- The VM:_default' \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+'--home=[The folder of all VMs \[default\: \$XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms\]]:DIR:_files' \
+'--yes[Do not ask]' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- The VM:_default' \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+":: :_cargo-xtask__subcmd__vm__subcmd__help_commands" \
+"*::: :->help" \
+&& ret=0
+
+    case $state in
+    (help)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:cargo-xtask-vm-help-command-$line[1]:"
+        case $line[1] in
+            (up)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(down)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ssh)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(logs)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(console)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(help)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (doctor)
 _arguments "${_arguments_options[@]}" : \
 '--arch=[The architecture of the images to build]:ARCH:((arm64\:"64-bit ARM"
@@ -259,6 +417,7 @@ docker\:"Data roots of \`docker-graph\`, with real engines of three ages; needs 
 faults\:"Faults, locks and interruptions, with archives made by the test"
 ubuntu\:"The Ubuntu recipes, with an archive of Ubuntu'\''s shape made by the test"
 kill\:"A build killed at many random points"
+vm\:"The VM'\''s life\: a real guest started, logged in to, reset, shut down; and faults"
 mac\:"The host encoder for a Mac\: built twice, compared byte for byte, inspected; faults are found"
 twice\:"Two builds in different surroundings, compared byte for byte"))' \
 '--kills=[How many points of a build the kill test tries]:N:_default' \
@@ -322,6 +481,54 @@ _arguments "${_arguments_options[@]}" : \
 (docker-graph)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
+;;
+(vm)
+_arguments "${_arguments_options[@]}" : \
+":: :_cargo-xtask__subcmd__help__subcmd__vm_commands" \
+"*::: :->vm" \
+&& ret=0
+
+    case $state in
+    (vm)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:cargo-xtask-help-vm-command-$line[1]:"
+        case $line[1] in
+            (up)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(down)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(status)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(ssh)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(logs)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(console)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(reset)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(rm)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+        esac
+    ;;
+esac
 ;;
 (doctor)
 _arguments "${_arguments_options[@]}" : \
@@ -396,6 +603,7 @@ _cargo-xtask_commands() {
 'build-host-encoder:Build the host encoder\: the daemon and the library for C, for this machine or for a Mac' \
 'check-host-encoder:Encode known frames with the host encoder, decode them with ffmpeg, and measure quality, latency and speed' \
 'docker-graph:Put container images into a Docker data root on the vfs driver, without an engine' \
+'vm:Start an image as a VM that stays, keep its data, log in, shut it down' \
 'doctor:Say what this machine lacks for building images' \
 'schema:Print the JSON schema of recipes' \
 'cache:Look after the cache' \
@@ -518,6 +726,7 @@ _cargo-xtask__subcmd__help_commands() {
 'build-host-encoder:Build the host encoder\: the daemon and the library for C, for this machine or for a Mac' \
 'check-host-encoder:Encode known frames with the host encoder, decode them with ffmpeg, and measure quality, latency and speed' \
 'docker-graph:Put container images into a Docker data root on the vfs driver, without an engine' \
+'vm:Start an image as a VM that stays, keep its data, log in, shut it down' \
 'doctor:Say what this machine lacks for building images' \
 'schema:Print the JSON schema of recipes' \
 'cache:Look after the cache' \
@@ -627,6 +836,60 @@ _cargo-xtask__subcmd__help__subcmd__test-image_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask help test-image commands' commands "$@"
 }
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__vm_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__vm_commands() {
+    local commands; commands=(
+'up:Make a VM where there is none, start it, and wait until the guest is ready' \
+'down:Shut a VM down\: by its agent, then by the power button, then by force' \
+'status:Say what VMs there are and what they are doing' \
+'ssh:Log in to a VM by SSH, or run a command there' \
+'logs:Show what the guest wrote to its serial console, or what QEMU or the host encoder said' \
+'console:Sit at a VM'\''s serial console; Ctrl-\] leaves' \
+'reset:Give a VM a fresh system disk from an image; its data disk stays' \
+'rm:Delete a VM with all its disks' \
+    )
+    _describe -t commands 'cargo-xtask help vm commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__vm__subcmd__console_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__vm__subcmd__console_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help vm console commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__vm__subcmd__down_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__vm__subcmd__down_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help vm down commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__vm__subcmd__logs_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__vm__subcmd__logs_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help vm logs commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__vm__subcmd__reset_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__vm__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help vm reset commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__vm__subcmd__rm_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__vm__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help vm rm commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__vm__subcmd__ssh_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__vm__subcmd__ssh_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help vm ssh commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__vm__subcmd__status_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__vm__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help vm status commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__vm__subcmd__up_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__vm__subcmd__up_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help vm up commands' commands "$@"
+}
 (( $+functions[_cargo-xtask__subcmd__inspect_commands] )) ||
 _cargo-xtask__subcmd__inspect_commands() {
     local commands; commands=()
@@ -651,6 +914,121 @@ _cargo-xtask__subcmd__test_commands() {
 _cargo-xtask__subcmd__test-image_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask test-image commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm_commands] )) ||
+_cargo-xtask__subcmd__vm_commands() {
+    local commands; commands=(
+'up:Make a VM where there is none, start it, and wait until the guest is ready' \
+'down:Shut a VM down\: by its agent, then by the power button, then by force' \
+'status:Say what VMs there are and what they are doing' \
+'ssh:Log in to a VM by SSH, or run a command there' \
+'logs:Show what the guest wrote to its serial console, or what QEMU or the host encoder said' \
+'console:Sit at a VM'\''s serial console; Ctrl-\] leaves' \
+'reset:Give a VM a fresh system disk from an image; its data disk stays' \
+'rm:Delete a VM with all its disks' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'cargo-xtask vm commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__console_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__console_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm console commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__down_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__down_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm down commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__help_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__help_commands() {
+    local commands; commands=(
+'up:Make a VM where there is none, start it, and wait until the guest is ready' \
+'down:Shut a VM down\: by its agent, then by the power button, then by force' \
+'status:Say what VMs there are and what they are doing' \
+'ssh:Log in to a VM by SSH, or run a command there' \
+'logs:Show what the guest wrote to its serial console, or what QEMU or the host encoder said' \
+'console:Sit at a VM'\''s serial console; Ctrl-\] leaves' \
+'reset:Give a VM a fresh system disk from an image; its data disk stays' \
+'rm:Delete a VM with all its disks' \
+'help:Print this message or the help of the given subcommand(s)' \
+    )
+    _describe -t commands 'cargo-xtask vm help commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__help__subcmd__console_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__help__subcmd__console_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm help console commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__help__subcmd__down_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__help__subcmd__down_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm help down commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__help__subcmd__help_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__help__subcmd__help_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm help help commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__help__subcmd__logs_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__help__subcmd__logs_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm help logs commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__help__subcmd__reset_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__help__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm help reset commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__help__subcmd__rm_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__help__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm help rm commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__help__subcmd__ssh_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__help__subcmd__ssh_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm help ssh commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__help__subcmd__status_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__help__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm help status commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__help__subcmd__up_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__help__subcmd__up_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm help up commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__logs_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__logs_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm logs commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__reset_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__reset_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm reset commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__rm_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__rm_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm rm commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__ssh_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__ssh_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm ssh commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__status_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__status_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm status commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__up_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__up_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm up commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_cargo-xtask" ]; then

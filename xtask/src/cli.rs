@@ -61,6 +61,8 @@ pub(crate) enum Verb {
         after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar), layout:PATH (an OCI layout),\nregistry:REFERENCE or build:RECIPE (a container recipe), with =NAME:TAG at its end to give it another name.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1\n  sudo cargo xtask docker-graph --data-root graph registry:debian:trixie-slim\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 build:helix-encode=helix/encode:latest"
     )]
     DockerGraph(DockerGraphArgs),
+    /// Start an image as a VM that stays, keep its data, log in, shut it down
+    Vm(VmArgs),
     /// Say what this machine lacks for building images
     #[command(after_help = "Examples:\n  cargo xtask doctor\n  cargo xtask doctor --arch amd64 --json")]
     Doctor(DoctorArgs),
@@ -283,6 +285,156 @@ impl std::str::FromStr for ImageArg {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct VmArgs {
+    #[command(subcommand)]
+    pub(crate) action: VmAction,
+}
+
+/// What can be done with a VM.
+#[derive(Debug, Subcommand)]
+pub(crate) enum VmAction {
+    /// Make a VM where there is none, start it, and wait until the guest is ready
+    #[command(
+        after_help = "Examples:\n  cargo xtask vm up\n  cargo xtask vm up work --image target/images/ubuntu-26.04 --json"
+    )]
+    Up(VmUpArgs),
+    /// Shut a VM down: by its agent, then by the power button, then by force
+    #[command(after_help = "Examples:\n  cargo xtask vm down\n  cargo xtask vm down work --timeout 30")]
+    Down(VmDownArgs),
+    /// Say what VMs there are and what they are doing
+    #[command(after_help = "Examples:\n  cargo xtask vm status\n  cargo xtask vm status work --json | jq .state")]
+    Status(VmStatusArgs),
+    /// Log in to a VM by SSH, or run a command there
+    #[command(
+        after_help = "With --json the command line is printed and not run.\n\nExamples:\n  cargo xtask vm ssh\n  cargo xtask vm ssh work -- docker ps"
+    )]
+    Ssh(VmSshArgs),
+    /// Show what the guest wrote to its serial console, or what QEMU or the host encoder said
+    #[command(after_help = "Examples:\n  cargo xtask vm logs --follow\n  cargo xtask vm logs work --of encoder")]
+    Logs(VmLogsArgs),
+    /// Sit at a VM's serial console; Ctrl-] leaves
+    #[command(after_help = "With --json the path of its socket is printed.\n\nExamples:\n  cargo xtask vm console")]
+    Console(VmName),
+    /// Give a VM a fresh system disk from an image; its data disk stays
+    #[command(
+        after_help = "Examples:\n  cargo xtask vm reset\n  cargo xtask vm reset work --image target/images/ubuntu-26.04"
+    )]
+    Reset(VmResetArgs),
+    /// Delete a VM with all its disks
+    #[command(after_help = "Examples:\n  cargo xtask vm rm work\n  cargo xtask vm rm work --yes")]
+    Rm(VmRmArgs),
+}
+
+/// A VM.
+#[derive(Debug, Args)]
+pub(crate) struct VmName {
+    /// The VM
+    #[arg(default_value = "default")]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) place: VmPlace,
+}
+
+/// Where VMs are.
+#[derive(Debug, Args)]
+pub(crate) struct VmPlace {
+    /// The folder of all VMs [default: $XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VmUpArgs {
+    #[command(flatten)]
+    pub(crate) vm: VmName,
+    /// The folder of the image that a new VM is made from [default: target/images/quickstart]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) image: Option<PathBuf>,
+    /// How many processors the guest has [default: half of this machine's, 2 at least and 8 at most]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) cpus: Option<u32>,
+    /// The guest's memory in MiB [default: half of this machine's, which must be 6144 at least]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1024..))]
+    pub(crate) memory: Option<u64>,
+    /// The host encoder [default: what build-host-encoder made]
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) host_encoder: Option<PathBuf>,
+    /// Go without a host encoder
+    #[arg(long, conflicts_with = "host_encoder")]
+    pub(crate) no_host_encoder: bool,
+    /// How long the guest may take to boot
+    #[arg(long, value_name = "SECONDS", default_value = "900")]
+    pub(crate) boot_timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VmDownArgs {
+    #[command(flatten)]
+    pub(crate) vm: VmName,
+    /// How long the guest may take to power off before it is ended by force
+    #[arg(long, value_name = "SECONDS", default_value = "90")]
+    pub(crate) timeout: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VmStatusArgs {
+    /// The VM [default: all]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) place: VmPlace,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VmSshArgs {
+    #[command(flatten)]
+    pub(crate) vm: VmName,
+    /// What to run there, and its arguments [default: a shell]
+    #[arg(last = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VmLogsArgs {
+    #[command(flatten)]
+    pub(crate) vm: VmName,
+    /// Whose log
+    #[arg(long, value_name = "WHO", default_value = "serial")]
+    pub(crate) of: VmLog,
+    /// Go on with what is added, until Ctrl-C
+    #[arg(long, short, conflicts_with = "json")]
+    pub(crate) follow: bool,
+}
+
+/// A log of a VM.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum VmLog {
+    /// The guest's serial console
+    Serial,
+    /// QEMU
+    Qemu,
+    /// The host encoder
+    Encoder,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VmResetArgs {
+    #[command(flatten)]
+    pub(crate) vm: VmName,
+    /// The folder of the image [default: the one that the VM was made from]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) image: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VmRmArgs {
+    #[command(flatten)]
+    pub(crate) vm: VmName,
+    /// Do not ask
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DoctorArgs {
     /// The architecture of the images to build
     #[arg(long, value_name = "ARCH", default_value = "arm64")]
@@ -380,6 +532,8 @@ pub(crate) enum TestPart {
     Ubuntu,
     /// A build killed at many random points
     Kill,
+    /// The VM's life: a real guest started, logged in to, reset, shut down; and faults
+    Vm,
     /// The host encoder for a Mac: built twice, compared byte for byte, inspected; faults are found
     Mac,
     /// Two builds in different surroundings, compared byte for byte

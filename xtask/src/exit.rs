@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Graph(helix_docker_graph::Error),
     /// The host encoder was not built, or is not as it should be.
     HostEncoder(helix_host_encoder_artifacts::Error),
+    /// A virtual machine could not be started, ended or asked.
+    Vm(helix_vm::life::Error),
     /// Something is wrong that the verb has shown already, such as a difference or a damaged file.
     Found(String),
     /// A verb run by this one failed, with its exit code and its own words.
@@ -47,6 +49,12 @@ impl From<helix_host_encoder_artifacts::Error> for Failure {
     }
 }
 
+impl From<helix_vm::life::Error> for Failure {
+    fn from(error: helix_vm::life::Error) -> Self {
+        Self::Vm(error)
+    }
+}
+
 impl From<helix_command::Error> for Failure {
     fn from(error: helix_command::Error) -> Self {
         Self::Other(error.to_string())
@@ -59,6 +67,7 @@ impl std::fmt::Display for Failure {
             Self::Pipeline(e) => e.fmt(f),
             Self::Graph(e) => e.fmt(f),
             Self::HostEncoder(e) => e.fmt(f),
+            Self::Vm(e) => e.fmt(f),
             Self::Verb { doing, .. } => write!(f, "{doing} failed, for the reason above"),
             Self::Found(text) | Self::Other(text) => f.write_str(text),
         }
@@ -68,8 +77,8 @@ impl std::fmt::Display for Failure {
 /// The table. clap itself ends with 2 on a command line it does not understand.
 const TABLE: [(u8, &str, &str); 8] = [
     (0, "ok", "done, and every check passed"),
-    (2, "usage", "the command line asks for something that does not exist"),
-    (3, "recipe", "the recipe, its lock, or a file or image that is named is at fault"),
+    (2, "usage", "the command line asks for something that does not exist, or that cannot be done now"),
+    (3, "recipe", "the recipe, its lock, or a file, image or VM that is named is at fault"),
     (4, "host", "this machine is not ready; the message names the command that helps"),
     (5, "build", "a step failed: a download, a package, a full disk"),
     (6, "check-failed", "the image does not boot, or a check says no; or a verb found what it looks for"),
@@ -98,6 +107,13 @@ fn code(failure: &Failure) -> u8 {
         Failure::Other(_) => 5,
         Failure::Verb { code, .. } => *code,
         Failure::HostEncoder(error) => error.exit_code(),
+        Failure::Vm(error) => match error.kind() {
+            helix_vm::life::Kind::Usage => 2,
+            helix_vm::life::Kind::Image => 3,
+            helix_vm::life::Kind::Host => 4,
+            helix_vm::life::Kind::System => 5,
+            helix_vm::life::Kind::Guest => 6,
+        },
         Failure::Graph(error) => match error {
             helix_docker_graph::Error::Image { .. } => 3,
             helix_docker_graph::Error::DataRoot { .. } => 4,

@@ -146,10 +146,7 @@ impl Tools {
 
     /// QEMU, its tools and its firmware, for the boot test.
     pub fn qemu(&self) -> helix_vm::Programs {
-        let (code, vars) = match self.target {
-            Arch::Arm64 => ("usr/share/AAVMF/AAVMF_CODE.no-secboot.fd", "usr/share/AAVMF/AAVMF_VARS.fd"),
-            Arch::Amd64 => ("usr/share/OVMF/OVMF_CODE_4M.fd", "usr/share/OVMF/OVMF_VARS_4M.fd"),
-        };
+        let (code, vars) = firmware(self.target);
         helix_vm::Programs {
             qemu: self.toolbox.cmd(&format!("qemu-system-{}", self.target.kernel_name())),
             qemu_img: self.toolbox.cmd("qemu-img"),
@@ -158,6 +155,45 @@ impl Tools {
             firmware_vars: self.tree.join(vars),
             root: None,
         }
+    }
+}
+
+/// QEMU, its tools and its firmware for machines that outlive this process: started by the tree's own program loader,
+/// outside of any namespace, as the user who calls. Nothing when the tree is not in the cache; it is made by
+/// `cargo xtask build-image --until tools`.
+pub fn qemu_for_long(workspace: &Workspace, store: &Store, target: Arch) -> Option<helix_vm::Programs> {
+    let host = Arch::host()?;
+    let locked = Tools::locked(workspace, host, target).map(|(inputs, _)| inputs);
+    // Where the archive has moved on, the tree that is used is not the lock's.
+    let last = store.last(&format!("tools-{}", lock_name(host, target)));
+    let entry = locked.into_iter().chain(last).find_map(|inputs| store.get(Kind::Tools, &inputs.key()))?;
+    let tree = entry.join("tree");
+    let libraries = tree.join("usr/lib").join(host.triplet());
+    let loader = match host {
+        Arch::Amd64 => tree.join("usr/lib64").join(host.loader()),
+        Arch::Arm64 => libraries.join(host.loader()),
+    };
+    let start = |program: &str| {
+        let program = tree.join("usr/bin").join(program);
+        Cmd::new(&loader).arg("--library-path").arg(&libraries).arg(program)
+    };
+    // Devices are modules, which QEMU looks for where the host has its own; and so are ROMs.
+    let qemu = start(&format!("qemu-system-{}", target.kernel_name())).env("QEMU_MODULE_DIR", libraries.join("qemu"));
+    let (code, vars) = firmware(target);
+    Some(helix_vm::Programs {
+        qemu: qemu.arg("-L").arg(tree.join("usr/share/qemu")),
+        qemu_img: start("qemu-img"),
+        firmware_code: tree.join(code),
+        firmware_vars: tree.join(vars),
+        root: None,
+    })
+}
+
+/// The firmware's code and the template of its variables, in a tools tree.
+fn firmware(target: Arch) -> (&'static str, &'static str) {
+    match target {
+        Arch::Arm64 => ("usr/share/AAVMF/AAVMF_CODE.no-secboot.fd", "usr/share/AAVMF/AAVMF_VARS.fd"),
+        Arch::Amd64 => ("usr/share/OVMF/OVMF_CODE_4M.fd", "usr/share/OVMF/OVMF_VARS_4M.fd"),
     }
 }
 

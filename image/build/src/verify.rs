@@ -147,6 +147,7 @@ fn config(
             instance_id: "helix-boot-test".to_owned(),
             hostname: recipe["hostname"].as_str().unwrap_or("helix").to_owned(),
             user: login(recipe),
+            encoder_token: None,
             authorized_keys: login_key.iter().map(|(key, _)| key.public.clone()).collect(),
             network_config: None,
         }),

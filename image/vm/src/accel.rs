@@ -7,12 +7,13 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::child::QemuChild;
 use crate::folder::RunFolder;
 use crate::machine::{Arch, Args, processor};
 use crate::platform;
+use crate::process::Process;
 use crate::programs::{Error, Programs};
 use crate::qmp::Qmp;
 
@@ -23,7 +24,7 @@ const PROBE_TIME: Duration = Duration::from_secs(8);
 const POLL: Duration = Duration::from_millis(50);
 
 /// What executes the guest's instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Accelerator {
     /// Apple's Hypervisor framework.
@@ -38,7 +39,8 @@ impl Accelerator {
     /// The value of QEMU's option `-accel`.
     pub(crate) fn option(self) -> &'static str {
         match self {
-            Self::Hvf => "hvf",
+            // Apple's smallest granule, that of the guest's pages.
+            Self::Hvf => "hvf,ipa-granule-size=0x1000",
             Self::Kvm => "kvm",
             Self::Tcg => "tcg,thread=multi",
         }
@@ -46,7 +48,7 @@ impl Accelerator {
 }
 
 /// The accelerator that was chosen, and why it is not a better one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccelReport {
     /// The accelerator to use.
     pub chosen: Accelerator,
@@ -55,7 +57,7 @@ pub struct AccelReport {
 }
 
 /// An accelerator that cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     /// The accelerator.
     pub accelerator: Accelerator,

@@ -14,6 +14,7 @@ use crate::folder::RunFolder;
 use crate::guest::{SettleWatch, Settled};
 use crate::machine::{Arch, DataDisk, DiskFormat, Machine};
 use crate::overlay;
+use crate::process::Process;
 use crate::programs::{Error, Programs, QemuFacts};
 use crate::qmp::Qmp;
 use crate::report::Timings;
@@ -101,7 +102,11 @@ pub fn boot(config: &BootConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let vsock = config.vsock().map(|program| vsock::start(program, &config.programs, &folder)).transpose()?;
     let command = config.programs.qemu.clone().args(machine.arguments());
     let child = QemuChild::start(&command, &folder.qemu_log())?;
-    Booting::new(child, vsock, folder, accelerator, facts).watch(config, progress).map_err(BootFailure::Guest)
+    let booting = Booting::new(Box::new(child), folder, accelerator, facts);
+    let watched = booting.watch(config.deadline, config.allow_degraded, progress);
+    let mut running = watched.map_err(BootFailure::Guest)?;
+    running._vsock = vsock;
+    Ok(running)
 }
 
 /// Makes the files of the run and names them in the machine.
@@ -130,19 +135,20 @@ fn prepare(
             .transpose()?,
         seed: config.seed.as_ref().map(|_| seen(&folder.seed())).transpose()?,
         ssh_port: config.ssh_port,
+        api_port: None,
         encoder_socket: config.encoder.then(|| seen(&folder.encoder_socket())).transpose()?,
         vsock_device: config.vsock().map(|_| seen(&folder.vsock_device())).transpose()?,
         agent_socket: seen(&folder.agent_socket())?,
         qmp_socket: seen(&folder.qmp_socket())?,
         serial_log: seen(&folder.serial_log())?,
+        console_socket: None,
         exit_with_parent: facts.exit_with_parent,
     })
 }
 
 /// A guest that is on its way up.
-struct Booting {
-    child: QemuChild,
-    vsock: Option<QemuChild>,
+pub(crate) struct Booting {
+    child: Box<dyn Process>,
     folder: RunFolder,
     accelerator: AccelReport,
     facts: QemuFacts,
@@ -156,31 +162,28 @@ struct Booting {
 }
 
 impl Booting {
-    fn new(
-        child: QemuChild,
-        vsock: Option<QemuChild>,
-        folder: RunFolder,
-        accelerator: AccelReport,
-        facts: QemuFacts,
-    ) -> Self {
+    /// `child` has been started with the sockets and logs of `folder`.
+    pub(crate) fn new(child: Box<dyn Process>, folder: RunFolder, accelerator: AccelReport, facts: QemuFacts) -> Self {
         let (serial, timings) = (SerialLog::new(&folder.serial_log()), Timings::default());
         let (qmp, agent, settling, started) = (None, None, None, Instant::now());
-        Self { child, vsock, folder, accelerator, facts, serial, started, timings, qmp, agent, settling }
+        Self { child, folder, accelerator, facts, serial, started, timings, qmp, agent, settling }
     }
 
-    fn watch(
+    /// Waits until the guest has settled, for up to `deadline`.
+    pub(crate) fn watch(
         mut self,
-        config: &BootConfig,
+        deadline: Duration,
+        allow_degraded: bool,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Running, Box<GuestFailure>> {
         loop {
             let (stage, last_line) = (self.stage(), self.serial.last_line());
             progress(Progress { stage, elapsed: self.started.elapsed(), last_line: &last_line });
             match self.look() {
-                Some(Ok(settled)) => return self.settled(settled, config.allow_degraded),
+                Some(Ok(settled)) => return self.settled(settled, allow_degraded),
                 Some(Err(reason)) => return Err(self.failed(reason)),
-                None if self.started.elapsed() >= config.deadline => {
-                    return Err(self.failed(Reason::Deadline { seconds: config.deadline.as_secs() }));
+                None if self.started.elapsed() >= deadline => {
+                    return Err(self.failed(Reason::Deadline { seconds: deadline.as_secs() }));
                 }
                 None => std::thread::sleep(POLL),
             }
@@ -192,7 +195,7 @@ impl Booting {
         self.serial.read_new();
         self.timings.note(self.stage(), self.started.elapsed());
         if let Some(status) = self.child.ended() {
-            return Some(Err(Reason::QemuEnded { status: status.to_string() }));
+            return Some(Err(Reason::QemuEnded { status }));
         }
         if let Some(status) = self.stopped() {
             return Some(Err(Reason::GuestStopped { status }));
@@ -251,7 +254,7 @@ impl Booting {
         };
         Ok(Running {
             child: self.child,
-            _vsock: self.vsock,
+            _vsock: None,
             folder: self.folder,
             accelerator: self.accelerator,
             facts: self.facts,

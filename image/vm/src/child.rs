@@ -4,17 +4,12 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
 
 use helix_command::Cmd;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::process::{Process, log_tail};
 use crate::programs::{Error, file_error};
-
-/// How often a child that is to end is looked at.
-const POLL: Duration = Duration::from_millis(20);
-/// How much of QEMU's own output is shown, in bytes.
-const OUTPUT_TAIL: usize = 4096;
 
 /// A running QEMU. Dropping it kills the process.
 #[derive(Debug)]
@@ -38,50 +33,38 @@ impl QemuChild {
         Ok(Self { child, log: log.to_owned(), ended: None })
     }
 
-    /// How it ended, or nothing while it runs.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    fn status(&mut self) -> Option<ExitStatus> {
         if self.ended.is_none() {
             // Only a child that someone else has waited for gives an error here, and no one else knows it.
             self.ended = self.child.try_wait().ok().flatten();
         }
         self.ended
     }
+}
 
-    /// Waits for the end; tells whether it came within `timeout`.
-    pub(crate) fn wait(&mut self, timeout: Duration) -> bool {
-        let deadline = Instant::now() + timeout;
-        while self.ended().is_none() {
-            if Instant::now() >= deadline {
-                return false;
-            }
-            std::thread::sleep(POLL);
-        }
-        true
+impl Process for QemuChild {
+    fn ended(&mut self) -> Option<String> {
+        self.status().map(|status| status.to_string())
     }
 
-    /// Asks the process to end, which QEMU does after flushing its disks.
-    pub(crate) fn terminate(&mut self) {
+    fn terminate(&mut self) {
         // A process that has been waited for has no number any more: signalling it could hit a stranger.
-        if self.ended().is_none()
+        if self.status().is_none()
             && let Some(pid) = Pid::from_raw(self.child.id().cast_signed())
         {
             let _ = kill_process(pid, Signal::TERM);
         }
     }
 
-    /// Ends the process at once.
-    pub(crate) fn kill(&mut self) {
-        if self.ended().is_none() {
+    fn kill(&mut self) {
+        if self.status().is_none() {
             let _ = self.child.kill();
             self.ended = self.child.wait().ok();
         }
     }
 
-    /// The end of what QEMU printed.
-    pub(crate) fn output_tail(&self) -> String {
-        let bytes = std::fs::read(&self.log).unwrap_or_default();
-        let start = bytes.len().saturating_sub(OUTPUT_TAIL);
-        String::from_utf8_lossy(&bytes[start..]).trim().to_owned()
+    fn output_tail(&self) -> String {
+        log_tail(&self.log)
     }
 }
 
@@ -93,6 +76,8 @@ impl Drop for QemuChild {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn shell(script: &str) -> (tempfile::TempDir, QemuChild) {
@@ -105,7 +90,7 @@ mod tests {
     fn an_early_end_leaves_its_status_and_words() {
         let (_temp, mut child) = shell("echo out; echo 'bad option' >&2; exit 1");
         assert!(child.wait(Duration::from_secs(10)));
-        assert_eq!(child.ended().unwrap().code(), Some(1));
+        assert_eq!(child.ended().unwrap(), "exit status: 1");
         assert_eq!(child.output_tail(), "out\nbad option");
     }
 
@@ -113,7 +98,7 @@ mod tests {
     fn a_child_that_ignores_a_request_is_killed() {
         let (_temp, mut child) = shell("trap '' TERM; echo ready; while :; do sleep 0.1; done");
         while child.output_tail() != "ready" {
-            std::thread::sleep(POLL);
+            std::thread::sleep(Duration::from_millis(20));
         }
         child.terminate();
         assert!(!child.wait(Duration::from_millis(200)));

@@ -36,7 +36,7 @@ impl RunFolder {
     /// QEMU refuses to bind over a stale socket, and a stale log would be taken for this run's.
     fn clear(&self) -> Result<(), Error> {
         let old = [self.agent_socket(), self.qmp_socket(), self.serial_log(), self.qemu_log(), self.overlay()];
-        let of_some = [self.seed(), self.firmware_vars(), self.encoder_socket()];
+        let of_some = [self.seed(), self.firmware_vars(), self.encoder_socket(), self.console_socket()];
         let of_vsock = [self.vsock_device(), self.vsock(), self.encoder_vsock(), self.vsock_log()];
         for path in old.iter().chain(&of_some).chain(&of_vsock) {
             match std::fs::remove_file(path) {
@@ -47,6 +47,11 @@ impl RunFolder {
             }
         }
         Ok(())
+    }
+
+    /// The folder of a run that may be under way: nothing is created or removed.
+    pub(crate) fn of_run(path: &Path) -> Self {
+        Self { path: path.to_owned() }
     }
 
     /// The folder itself.
@@ -82,6 +87,11 @@ impl RunFolder {
     /// What the vsock device printed.
     pub(crate) fn vsock_log(&self) -> PathBuf {
         self.path.join("vsock.log")
+    }
+
+    /// The socket of the serial console, of a machine that has one for people.
+    pub fn console_socket(&self) -> PathBuf {
+        self.path.join("tty.sock")
     }
 
     /// QMP's socket.

@@ -4,6 +4,9 @@
 //! [`accel`] chooses the accelerator), waits until the guest agent answers and systemd has settled, and hands back a
 //! [`Running`] machine. Its [`Running::check`] runs checks through the agent and gives a [`BootReport`].
 //!
+//! [`life`] is the same for machines that stay: they have a name and a folder, outlive the program that starts them, and
+//! keep their data.
+//!
 //! Everything is synchronous. What an unknown guest or a broken QEMU sends is read with bounds and deadlines and can
 //! fail, but not panic.
 
@@ -16,16 +19,19 @@ mod diagnosis;
 mod failure;
 mod folder;
 mod guest;
+pub mod life;
 mod line;
 mod machine;
 mod overlay;
 mod platform;
+mod process;
 mod programs;
 pub mod qmp;
 mod report;
 mod running;
 mod seed;
 mod serial;
+mod shutdown;
 mod ssh;
 #[cfg(test)]
 mod testing;
@@ -43,7 +49,8 @@ pub use machine::{Arch, DataDisk, DiskFormat, ENCODER_PORT, ENCODER_VSOCK_PORT, 
 pub use overlay::allocated_bytes;
 pub use programs::{Error, Programs, QemuFacts};
 pub use report::{BootReport, Timings};
-pub use running::{Running, Shutdown, ShutdownOutcome};
-pub use seed::{Seed, SeedError};
+pub use running::Running;
+pub use seed::{Seed, SeedError, TOKEN_FILE};
 pub use serial::Stage;
+pub use shutdown::{Shutdown, ShutdownOutcome};
 pub use ssh::{SshError, SshKey};

@@ -3,7 +3,7 @@
 use crate::accel::Accelerator;
 
 /// The architecture of a guest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arch {
     /// 64-bit ARM, on QEMU's `virt` machine.
@@ -70,6 +70,8 @@ pub struct Machine {
     pub seed: Option<String>,
     /// The port on 127.0.0.1 that leads to the guest's port 22.
     pub ssh_port: Option<u16>,
+    /// The port on 127.0.0.1 that leads to the guest's port 8080, which is its API's.
+    pub api_port: Option<u16>,
     /// Where QEMU listens for a host encoder, which is behind the guest's port [`ENCODER_PORT`].
     pub encoder_socket: Option<String>,
     /// Where QEMU finds the vsock device, a vhost-user program.
@@ -80,6 +82,8 @@ pub struct Machine {
     pub qmp_socket: String,
     /// The file that takes what the guest writes to its serial console.
     pub serial_log: String,
+    /// Where QEMU listens for somebody at the serial console.
+    pub console_socket: Option<String>,
     /// Whether QEMU is told to end with the process that started it; see [`crate::QemuFacts::exit_with_parent`].
     pub exit_with_parent: bool,
 }
@@ -104,7 +108,7 @@ impl Machine {
         args.firmware(&self.firmware_code, &self.firmware_vars);
         self.disks(&mut args);
         self.network(&mut args);
-        args.flags(&["-device", "virtio-gpu-pci", "-device", "virtio-rng-pci"]);
+        args.flags(&["-device", gpu(self.accelerator), "-device", "virtio-rng-pci"]);
         self.channels(&mut args);
         args.list
     }
@@ -123,8 +127,11 @@ impl Machine {
     }
 
     fn network(&self, args: &mut Args) {
-        let forward = self.ssh_port.map(|port| format!(",hostfwd=tcp:127.0.0.1:{port}-:22")).unwrap_or_default();
-        args.pair("-netdev", format!("user,id=net0{forward}"));
+        let forward = |port: Option<u16>, guest: u16| {
+            port.map(|port| format!(",hostfwd=tcp:127.0.0.1:{port}-:{guest}")).unwrap_or_default()
+        };
+        let (ssh, api) = (forward(self.ssh_port, 22), forward(self.api_port, 8080));
+        args.pair("-netdev", format!("user,id=net0{ssh}{api}"));
         // No option ROM: nothing boots from the network, and QEMU then needs no ROM files.
         args.flags(&["-device", "virtio-net-pci,netdev=net0,romfile="]);
     }
@@ -145,15 +152,27 @@ impl Machine {
             args.pair("-chardev", format!("socket,id=encoder,path={},server=on,wait=off", escaped(socket)));
             args.pair("-device", format!("virtserialport,chardev=encoder,name={ENCODER_PORT}"));
         }
-        args.serial(&self.serial_log);
+        match &self.console_socket {
+            Some(socket) => args.console(socket, &self.serial_log),
+            None => args.serial(&self.serial_log),
+        }
         args.qmp(&self.qmp_socket);
+    }
+}
+
+/// The graphics device. On a Mac frames stay on the host: OpenGL and Vulkan go through Venus, with a window of host memory
+/// that Macs with 16 GB can map.
+fn gpu(accelerator: Accelerator) -> &'static str {
+    match accelerator {
+        Accelerator::Hvf => "virtio-gpu-gl-pci,hostmem=256M,blob=true,venus=true",
+        Accelerator::Kvm | Accelerator::Tcg => "virtio-gpu-pci",
     }
 }
 
 /// Machine type, accelerator and processor.
 pub(crate) fn processor(arch: Arch, accelerator: Accelerator) -> [&'static str; 6] {
     let machine = match (arch, accelerator) {
-        (Arch::Arm64, Accelerator::Hvf) => "virt,gic-version=3",
+        (Arch::Arm64, Accelerator::Hvf) => "virt,gic-version=3,highmem=on",
         (Arch::Arm64, _) => "virt,gic-version=max",
         (Arch::Amd64, _) => "q35",
     };
@@ -192,6 +211,13 @@ impl Args {
         self.flags(&["-serial", "chardev:serial"]);
     }
 
+    /// A console for somebody to sit at; what it says is in the log whether or not anybody does.
+    fn console(&mut self, socket: &str, log: &str) {
+        let (socket, log) = (escaped(socket), escaped(log));
+        self.pair("-chardev", format!("socket,id=serial,path={socket},server=on,wait=off,logfile={log}"));
+        self.flags(&["-serial", "chardev:serial"]);
+    }
+
     pub(crate) fn qmp(&mut self, socket: &str) {
         self.pair("-chardev", format!("socket,id=qmp,path={},server=on,wait=off", escaped(socket)));
         self.flags(&["-qmp", "chardev:qmp"]);
@@ -227,11 +253,13 @@ mod tests {
             data_disk: None,
             seed: None,
             ssh_port: None,
+            api_port: None,
             encoder_socket: None,
             vsock_device: None,
             agent_socket: "/run/agent.sock".into(),
             qmp_socket: "/run/qmp.sock".into(),
             serial_log: "/run/serial.log".into(),
+            console_socket: None,
             exit_with_parent: true,
         }
     }
@@ -252,6 +280,8 @@ mod tests {
             data_disk: Some(DataDisk { path: "/a,b/data.raw".into(), format: DiskFormat::Raw }),
             seed: Some("/run/seed.img".into()),
             ssh_port: Some(2222),
+            api_port: Some(8080),
+            console_socket: Some("/run/console.sock".into()),
             encoder_socket: Some("/run/enc.sock".into()),
             vsock_device: Some("/run/vsock.dev".into()),
             throwaway: false,
@@ -262,10 +292,16 @@ mod tests {
     }
 
     #[test]
+    fn a_mac_gives_the_guest_its_gpu() {
+        let text = lines(&machine(Arch::Arm64, Accelerator::Hvf));
+        assert!(text.contains("-device virtio-gpu-gl-pci,hostmem=256M,blob=true,venus=true"), "{text}");
+    }
+
+    #[test]
     fn processors_of_the_other_combinations() {
         assert_eq!(
             processor(Arch::Arm64, Accelerator::Hvf).join(" "),
-            "-machine virt,gic-version=3 -accel hvf -cpu host"
+            "-machine virt,gic-version=3,highmem=on -accel hvf,ipa-granule-size=0x1000 -cpu host"
         );
         assert_eq!(processor(Arch::Amd64, Accelerator::Tcg).join(" "), "-machine q35 -accel tcg,thread=multi -cpu max");
     }

@@ -1,5 +1,10 @@
 //! What differs between the systems that QEMU runs on. No other module asks which one this is.
 
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
 use crate::accel::Accelerator;
 use crate::machine::Arch;
 
@@ -24,4 +29,65 @@ pub(crate) fn host_arch() -> Option<Arch> {
         "x86_64" => Some(Arch::Amd64),
         _ => None,
     }
+}
+
+/// Where the machines of this user live: what the system has for the data of programs.
+pub(crate) fn machines_folder() -> Option<PathBuf> {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    #[cfg(target_os = "macos")]
+    let data = variable("HOME").map(|home| home.join("Library/Application Support/Helix"));
+    #[cfg(not(target_os = "macos"))]
+    let data = variable("XDG_DATA_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".local/share")))
+        .map(|data| data.join("helix"));
+    data.map(|data| data.join("vms"))
+}
+
+/// The memory of this machine in bytes.
+#[cfg(target_os = "macos")]
+pub(crate) fn memory_bytes() -> io::Result<u64> {
+    let output = helix_command::Cmd::new("sysctl").args(["-n", "hw.memsize"]).output().map_err(io::Error::other)?;
+    output.text().trim().parse().map_err(io::Error::other)
+}
+
+/// The memory of this machine in bytes.
+#[cfg(not(target_os = "macos"))]
+pub(crate) fn memory_bytes() -> io::Result<u64> {
+    let info = rustix::system::sysinfo();
+    #[expect(clippy::useless_conversion, reason = "the fields are smaller on machines of 32 bits")]
+    Ok(u64::from(info.totalram) * u64::from(info.mem_unit))
+}
+
+/// Makes `to`, which must not exist, a copy of `from` that shares its blocks.
+#[cfg(target_os = "macos")]
+pub(crate) fn clone_file(from: &File, to: &Path) -> io::Result<()> {
+    Ok(rustix::fs::fclonefileat(from, rustix::fs::CWD, to, rustix::fs::CloneFlags::empty())?)
+}
+
+/// Makes `to`, which must not exist, a copy of `from` that shares its blocks.
+#[cfg(not(target_os = "macos"))]
+pub(crate) fn clone_file(from: &File, to: &Path) -> io::Result<()> {
+    let target = File::create_new(to)?;
+    rustix::fs::ioctl_ficlone(&target, from).map_err(|refused| {
+        // It is this function's, and empty.
+        let _ = std::fs::remove_file(to);
+        refused.into()
+    })
+}
+
+/// A command that no signal of the caller's terminal reaches: in a session of its own.
+#[cfg(not(target_os = "macos"))]
+pub(crate) fn detached(program: &str) -> Command {
+    // It is on every Linux, and asking the kernel ourselves between fork and exec would be unsafe code.
+    let mut command = Command::new("setsid");
+    command.arg(program);
+    command
+}
+
+/// A command that no signal of the caller's terminal reaches: in a process group of its own.
+#[cfg(target_os = "macos")]
+pub(crate) fn detached(program: &str) -> Command {
+    let mut command = Command::new(program);
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command
 }

@@ -1,8 +1,6 @@
 //! A machine that is up: its agent, its QMP, its checks and its end.
 
-use std::time::{Duration, Instant};
-
-use serde_json::json;
+use std::time::Duration;
 
 use crate::accel::AccelReport;
 use crate::agent::Agent;
@@ -11,22 +9,20 @@ use crate::child::QemuChild;
 use crate::folder::RunFolder;
 use crate::guest::Settled;
 use crate::overlay;
+use crate::process::Process;
 use crate::programs::{Error, QemuFacts};
 use crate::qmp::Qmp;
 use crate::report::{BootReport, Timings};
 use crate::serial::SerialLog;
+use crate::shutdown::{self, ShutdownOutcome};
 
-/// How long QEMU has to end after each of QMP's `quit` and SIGTERM.
-const GRACE: Duration = Duration::from_secs(5);
-/// How long QEMU has to answer, and the guest to answer a question beside the checks.
-const ANSWER: Duration = Duration::from_secs(5);
 /// How long `systemd-analyze` may take; it asks D-Bus for every unit's times.
 const ANALYZE: Duration = Duration::from_secs(30);
 
 /// A machine that runs. Dropping it kills QEMU: call [`Self::shutdown`] first where the guest's data matters.
 #[derive(Debug)]
 pub struct Running {
-    pub(crate) child: QemuChild,
+    pub(crate) child: Box<dyn Process>,
     /// The program of the vsock device, which ends after QEMU.
     pub(crate) _vsock: Option<QemuChild>,
     pub(crate) folder: RunFolder,
@@ -37,30 +33,6 @@ pub struct Running {
     pub(crate) settled: Settled,
     pub(crate) qmp: Qmp,
     pub(crate) agent: Agent,
-}
-
-/// What it took to end a machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Shutdown {
-    /// The guest powered off by itself.
-    Guest,
-    /// QEMU was told to quit, by QMP.
-    Quit,
-    /// QEMU was sent SIGTERM.
-    Terminated,
-    /// QEMU was sent SIGKILL.
-    Killed,
-}
-
-/// How a machine ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct ShutdownOutcome {
-    /// What it took.
-    pub how: Shutdown,
-    /// How long it took.
-    #[serde(rename = "took_seconds", serialize_with = "crate::report::seconds")]
-    pub took: Duration,
 }
 
 impl Running {
@@ -128,33 +100,9 @@ impl Running {
         (output.exit_code == Some(0)).then(|| output.stdout_text())
     }
 
-    /// Ends the machine: asks the guest to power off and waits up to `timeout`, then tells QEMU to quit, then sends
-    /// SIGTERM, then SIGKILL, with five seconds after each of the middle two.
+    /// Ends the machine, politely for up to `timeout` and then by force; see [`Shutdown`] for the steps.
     pub fn shutdown(mut self, timeout: Duration) -> ShutdownOutcome {
-        let started = Instant::now();
-        let how = self.end(timeout);
-        ShutdownOutcome { how, took: started.elapsed() }
-    }
-
-    fn end(&mut self, timeout: Duration) -> Shutdown {
-        // The button is the second way: a guest without a session manager may ignore it. What neither achieves shows in
-        // the wait.
-        if self.agent.shutdown().is_err() {
-            let _ = self.qmp.execute("system_powerdown", json!({}), ANSWER);
-        }
-        if self.child.wait(timeout) {
-            return Shutdown::Guest;
-        }
-        let _ = self.qmp.execute("quit", json!({}), ANSWER);
-        if self.child.wait(GRACE) {
-            return Shutdown::Quit;
-        }
-        self.child.terminate();
-        if self.child.wait(GRACE) {
-            return Shutdown::Terminated;
-        }
-        self.child.kill();
-        Shutdown::Killed
+        shutdown::end(&mut *self.child, Some(&mut self.agent), Some(&mut self.qmp), timeout)
     }
 
     /// Ends QEMU at once, as if the power had failed.

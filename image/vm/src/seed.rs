@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 /// The size of the seed in bytes: the smallest that every FAT driver takes, and far more than the three files need.
 const SIZE: u64 = 1 << 20;
 
+/// The file in the guest that holds the token for host encoders.
+pub const TOKEN_FILE: &str = "/etc/helix/encoder-token";
+
 /// A seed was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
@@ -43,6 +46,8 @@ pub struct Seed {
     pub user: String,
     /// Public keys as in `authorized_keys`, one a string.
     pub authorized_keys: Vec<String>,
+    /// What the guest shows a host encoder that asks for a token; it is kept in [`TOKEN_FILE`], which is the user's.
+    pub encoder_token: Option<String>,
     /// cloud-init's network configuration, where the image's own is not to be used.
     pub network_config: Option<Value>,
 }
@@ -51,10 +56,16 @@ impl Seed {
     /// The files of the volume, by name.
     fn files(&self) -> Vec<(&'static str, String)> {
         let meta = json!({ "instance-id": self.instance_id, "local-hostname": self.hostname });
-        let user = json!({
+        let mut user = json!({
             "hostname": self.hostname,
             "users": [{ "name": self.user, "ssh_authorized_keys": self.authorized_keys }],
         });
+        if let Some(token) = &self.encoder_token {
+            let content = format!("{token}\n");
+            // Deferred until the user is there.
+            let file = json!({ "path": TOKEN_FILE, "permissions": "0400", "owner": self.user, "content": content, "defer": true });
+            user["write_files"] = json!([file]);
+        }
         // JSON is valid YAML, so no name or key can break out of its place.
         let mut files = vec![("meta-data", format!("{meta:#}\n")), ("user-data", format!("#cloud-config\n{user:#}\n"))];
         files.extend(self.network_config.as_ref().map(|network| ("network-config", format!("{network:#}\n"))));
@@ -88,6 +99,7 @@ mod tests {
             hostname: "helix".into(),
             user: "no: [yaml\" #tricks".into(),
             authorized_keys: vec!["ssh-ed25519 AAAA me@example: key".into()],
+            encoder_token: Some("0123".into()),
             network_config: Some(json!({ "version": 2 })),
         }
     }

@@ -46,6 +46,13 @@ impl SshKey {
         Ok(Self { private, public: key.public_key().to_openssh()? })
     }
 
+    /// The pair whose private half is in `folder`, if there is a readable one.
+    pub(crate) fn open(folder: &Path) -> Option<Self> {
+        let private = folder.join("id_ed25519");
+        let public = PrivateKey::read_openssh_file(&private).ok()?.public_key().to_openssh().ok()?;
+        Some(Self { private, public })
+    }
+
     /// The command line that logs in as `user` through the forwarded `port`.
     pub fn command_line(&self, user: &str, port: u16) -> String {
         // The guest's host key is new at every run: remembering it would make the next login fail.
@@ -77,9 +84,18 @@ mod tests {
         let key = SshKey::create(temp.path()).unwrap();
         assert_ne!(first.public, key.public);
         assert_eq!(std::fs::metadata(&key.private).unwrap().permissions().mode() & 0o777, 0o600);
-        let read = PrivateKey::read_openssh_file(&key.private).unwrap();
-        assert_eq!(read.public_key().to_openssh().unwrap(), key.public);
+        assert_eq!(SshKey::open(temp.path()), Some(key.clone()));
         assert!(key.public.starts_with("ssh-ed25519 ") && key.public.ends_with(" helix-run"));
+    }
+
+    #[test]
+    fn half_a_key_is_none() {
+        let temp = tempfile::tempdir().unwrap();
+        assert_eq!(SshKey::open(temp.path()), None);
+        let key = SshKey::create(temp.path()).unwrap();
+        let text = std::fs::read(&key.private).unwrap();
+        std::fs::write(&key.private, &text[..text.len() / 2]).unwrap();
+        assert_eq!(SshKey::open(temp.path()), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use helix_command::Cmd;
 
 use crate::child::QemuChild;
 use crate::folder::RunFolder;
+use crate::process::Process;
 use crate::programs::{Error, Programs};
 
 /// The guest's address. It means nothing outside of the machine: another machine beside it has the same.

@@ -48,6 +48,7 @@ fn config(folder: &Path) -> BootConfig {
             hostname: "test".into(),
             user: "test".into(),
             authorized_keys: Vec::new(),
+            encoder_token: None,
             network_config: None,
         }),
         arch: Arch::Arm64,

@@ -15,6 +15,7 @@ pub(crate) mod plan;
 pub(crate) mod schema;
 pub(crate) mod test;
 pub(crate) mod test_image;
+pub(crate) mod vm;
 
 use std::path::{Path, PathBuf};
 

@@ -10,3 +10,4 @@ mod mac;
 mod support;
 mod twice;
 mod ubuntu;
+mod vm;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::*;
 use crate::accel::Accelerator;
 use crate::checks::{Check, Outcome};
-use crate::running::Shutdown;
+use crate::shutdown::Shutdown;
 use crate::testing::{Act, serve_at};
 
 /// A run whose QEMU is `script`, which sees the serial log as `$SERIAL`.

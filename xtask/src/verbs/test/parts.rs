@@ -9,7 +9,7 @@ use crate::cli::{GenerateArgs, TestArgs, TestPart};
 use crate::exit::Failure;
 
 /// Cheap parts first; the image before the parts that take it, or its packages, from the cache.
-pub(crate) const ORDER: [TestPart; 13] = [
+pub(crate) const ORDER: [TestPart; 14] = [
     TestPart::Lint,
     TestPart::Generated,
     TestPart::Unit,
@@ -18,6 +18,7 @@ pub(crate) const ORDER: [TestPart; 13] = [
     TestPart::Mac,
     TestPart::Image,
     TestPart::Machine,
+    TestPart::Vm,
     TestPart::Docker,
     TestPart::Faults,
     TestPart::Ubuntu,
@@ -69,6 +70,7 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         TestPart::Unit => UNIT,
         TestPart::Fuzz => &[("g++", "g++")],
         TestPart::Mac => &[("g++", "g++"), ("nasm", "nasm"), ("ffmpeg", "ffmpeg")],
+        TestPart::Vm => &[("ssh", "openssh-client"), ("unshare", "util-linux"), ("g++", "g++"), ("nasm", "nasm")],
         TestPart::Docker => &[("unshare", "util-linux"), ("dpkg-deb", "dpkg")],
         TestPart::Faults | TestPart::Ubuntu | TestPart::Kill | TestPart::Twice => SYSTEM,
         _ => &[],
@@ -118,6 +120,7 @@ impl Runner {
             TestPart::Fuzz => super::fuzz::run(&self.root, &self.cargo),
             TestPart::Image => self.image(),
             TestPart::Machine => self.machine(),
+            TestPart::Vm => self.vm(),
             TestPart::Mac => self.mac(),
             TestPart::Docker => self.docker(),
             TestPart::Faults => self.system("faults::", &[]),
@@ -190,28 +193,29 @@ impl Runner {
     /// The machine runner with the QEMU of the tools tree, which its own loader starts outside of any root.
     fn machine(&self) -> Result<(), String> {
         self.xtask(&["build-image", "quickstart", "--until", "tools"])?;
-        let tree = newest_tools()?.join("tree");
-        let arch = helix_rootfs::Arch::host().ok_or("this architecture is not supported")?;
-        let loader = match arch {
-            helix_rootfs::Arch::Amd64 => tree.join("usr/lib64").join(arch.loader()),
-            helix_rootfs::Arch::Arm64 => tree.join("usr/lib").join(arch.triplet()).join(arch.loader()),
-        };
-        let libraries = tree.join("usr/lib").join(arch.triplet());
-        let start = |program: &str| {
-            format!(
-                "{} --library-path {} {}",
-                loader.display(),
-                libraries.display(),
-                tree.join("usr/bin").join(program).display()
-            )
-        };
-        let roms = format!("{} -L {}", start("qemu-system-aarch64"), tree.join("usr/share/qemu").display());
+        let programs = self.qemu()?;
+        let firmware = programs.firmware_code.parent().ok_or("the firmware has no folder")?;
         let mut test = self.command();
         test.args(["test", "--release", "-p", "helix-vm", "--features", "qemu-tests", "--test", "qemu"]);
-        // Devices are modules, which QEMU looks for where the host has its own.
-        test.env("QEMU_MODULE_DIR", libraries.join("qemu"));
-        test.env("HELIX_TEST_QEMU", roms).env("HELIX_TEST_QEMU_IMG", start("qemu-img"));
-        succeed(test.env("HELIX_TEST_FIRMWARE", tree.join("usr/share/AAVMF")))
+        let (qemu, qemu_img) = (programs.qemu.to_std(), programs.qemu_img.quoted());
+        test.envs(qemu.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        test.env("HELIX_TEST_QEMU", programs.qemu.quoted()).env("HELIX_TEST_QEMU_IMG", qemu_img);
+        succeed(test.env("HELIX_TEST_FIRMWARE", firmware))
+    }
+
+    /// QEMU for ARM64 of the tools tree.
+    fn qemu(&self) -> Result<helix_vm::Programs, String> {
+        let workspace = crate::verbs::workspace().map_err(|e| e.to_string())?;
+        let store = helix_build::store::Store::open(&workspace.cache).map_err(|e| e.to_string())?;
+        let programs = helix_build::tools::qemu_for_long(&workspace, &store, helix_rootfs::Arch::Arm64);
+        programs.ok_or_else(|| format!("there is no tools tree in {}", workspace.cache.display()))
+    }
+
+    /// The VM's life with a real guest, from the image that the part `image` builds.
+    fn vm(&self) -> Result<(), String> {
+        self.xtask(&["build-image", "quickstart"])?;
+        self.xtask(&["build-host-encoder"])?;
+        self.system("vm::", &["--nocapture"])
     }
 
     /// What a Mac gets, and the check that a Mac runs, here with the daemon of this machine.
@@ -244,13 +248,4 @@ impl Runner {
         test.args(options).env("HELIX_KILLS", self.kills.to_string());
         test
     }
-}
-
-/// The tools tree that was opened last.
-fn newest_tools() -> Result<PathBuf, String> {
-    let folder = crate::verbs::workspace().map_err(|e| e.to_string())?.cache.join("tools");
-    let used = |dir: &Path| std::fs::metadata(dir.join("inputs.json")).and_then(|m| m.modified()).ok();
-    let entries = std::fs::read_dir(&folder).map_err(|e| format!("reading {}: {e}", folder.display()))?;
-    let trees = entries.filter_map(|e| Some(e.ok()?.path())).filter_map(|dir| Some((used(&dir)?, dir)));
-    trees.max().map(|(_, dir)| dir).ok_or_else(|| format!("{} is empty", folder.display()))
 }

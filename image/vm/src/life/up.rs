@@ -1,0 +1,272 @@
+//! `vm up`: from nothing, from a stopped machine, or from whatever an interrupted command left, to a guest that is ready.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::copy::Copied;
+use super::daemon::Daemon;
+use super::error::Error;
+use super::home::Vm;
+use super::image::Image;
+use super::ports::Ports;
+use super::sizes::Sizes;
+use super::state::{self, Config, Run};
+use super::{create, encoder, start};
+use crate::accel::Accelerator;
+use crate::boot::{self, Booting};
+use crate::failure::{GuestFailure, Reason};
+use crate::guest::Settled;
+use crate::machine::Arch;
+use crate::process::Process;
+use crate::programs::{Programs, QemuFacts};
+use crate::qmp::Qmp;
+use crate::running::Running;
+
+/// How often other ports are tried when somebody takes the chosen ones in between.
+const ATTEMPTS: u32 = 3;
+/// How long QEMU has to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// How a machine is started.
+#[derive(Debug, Clone)]
+pub struct UpConfig {
+    /// QEMU and its firmware, for the architecture that [`Vm::architecture`] tells.
+    pub programs: Programs,
+    /// The image that the machine is made from; one that exists needs none.
+    pub image: Option<PathBuf>,
+    /// How many processors the guest has, instead of half of the computer's.
+    pub cpus: Option<u32>,
+    /// The guest's memory in MiB, instead of half of the computer's.
+    pub memory_mib: Option<u64>,
+    /// The host encoder's program; without it none is started.
+    pub encoder: Option<PathBuf>,
+    /// How long the guest has to settle.
+    pub deadline: Duration,
+}
+
+/// What is happening.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The image is being copied.
+    Copying {
+        /// How many bytes are done.
+        done: u64,
+        /// How many there are.
+        all: u64,
+    },
+    /// Something that people should know.
+    Note(String),
+    /// The guest is on its way.
+    Booting(boot::Progress<'a>),
+}
+
+/// A machine that is up.
+#[derive(Debug, Clone, Serialize)]
+pub struct Up {
+    /// Its name.
+    pub name: String,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Whether it was up before.
+    pub already: bool,
+    /// How the image was copied, when the machine was made just now.
+    pub created: Option<Copied>,
+    /// The ports on 127.0.0.1.
+    pub ports: Ports,
+    /// What differs from the preferred ports, in words.
+    pub notes: Vec<String>,
+    /// Processors and memory.
+    #[serde(flatten)]
+    pub sizes: Sizes,
+    /// What executes the guest's instructions.
+    pub accelerator: Accelerator,
+    /// Units of the guest that failed.
+    pub failed_units: Vec<String>,
+    /// The host encoder.
+    pub encoder: encoder::EncoderState,
+    /// The time from the call until QEMU was started.
+    #[serde(rename = "prepare_seconds", serialize_with = "crate::report::seconds")]
+    pub prepare: Duration,
+    /// The time from there until the guest had settled.
+    #[serde(rename = "boot_seconds", serialize_with = "crate::report::seconds")]
+    pub boot: Duration,
+    /// The time from there until the end.
+    #[serde(rename = "finish_seconds", serialize_with = "crate::report::seconds")]
+    pub finish: Duration,
+}
+
+impl Vm {
+    /// The architecture of the machine, or of the image that it would be made from.
+    ///
+    /// # Errors
+    /// When the machine's file or the image cannot be read.
+    pub fn architecture(&self, image: &Path) -> Result<Arch, Error> {
+        if self.exists() { Ok(self.config()?.architecture) } else { Ok(Image::read(image)?.architecture) }
+    }
+
+    /// Makes the machine where it does not exist, starts it where it does not run, and waits until the guest has settled.
+    ///
+    /// When the guest does not, QEMU is left running: nothing is lost, somebody can look, and the next call waits on.
+    ///
+    /// # Errors
+    /// When it cannot be made or started, or the guest does not settle.
+    pub fn up(&self, up: &UpConfig, tell: &mut dyn FnMut(Event<'_>)) -> Result<Up, Error> {
+        let begun = Instant::now();
+        let _lock = self.lock("up")?;
+        self.sweep()?;
+        let created = self.create_if_missing(up, tell)?;
+        let config = self.config()?;
+        self.remove_old_disks(&config)?;
+        let qemu = start::qemu(self);
+        if qemu.is_alive()? {
+            return self.up_again(qemu, up, begun, tell);
+        }
+        encoder::end(self)?;
+        let (running, mut run, prepare) = self.start(&config, up, begun, tell)?;
+        let boot = begun.elapsed() - prepare;
+        self.settled(running, &mut run)?;
+        let mut done = self.result(&run, false, created, begun)?;
+        (done.prepare, done.boot) = (prepare, boot);
+        done.finish -= prepare + boot;
+        Ok(done)
+    }
+
+    fn create_if_missing(&self, up: &UpConfig, tell: &mut dyn FnMut(Event<'_>)) -> Result<Option<Copied>, Error> {
+        let image = up.image.as_deref().map(Image::read).transpose()?;
+        if self.exists() {
+            return match image {
+                Some(image) if image.sha256 != self.config()?.sha256 => {
+                    Err(Error::OtherImage { name: self.name().to_owned(), image: image.folder })
+                }
+                _ => Ok(None),
+            };
+        }
+        let Some(image) = image else { return self.must_exist().map(|()| None) };
+        // Better now than after the copy.
+        Sizes::choose(self.name(), up.cpus, up.memory_mib)?;
+        let mut advance = |done, all| tell(Event::Copying { done, all });
+        create::create(self, &image, &up.programs, &mut advance).map(Some)
+    }
+
+    /// Starts QEMU and waits for the guest; also returns the time when QEMU started, counted from `begun`.
+    fn start(
+        &self,
+        config: &Config,
+        up: &UpConfig,
+        begun: Instant,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Result<(Running, Run, Duration), Error> {
+        let mut start = start::prepare(self, config, up)?;
+        let mut attempt = 1;
+        loop {
+            let (qemu, run) = start.go(self, up)?;
+            let prepare = begun.elapsed();
+            self.ensure_encoder(up, tell)?;
+            run.ports.notes().into_iter().for_each(|note| tell(Event::Note(note)));
+            let booting =
+                Booting::new(Box::new(qemu), start.folder.clone(), run.accelerator.clone(), start.facts.clone());
+            match booting.watch(up.deadline, true, &mut |progress| tell(Event::Booting(progress))) {
+                Ok(running) => return Ok((running, run, prepare)),
+                Err(failure) if port_was_taken(&failure) && attempt < ATTEMPTS => {
+                    attempt += 1;
+                    start.choose_ports()?;
+                }
+                Err(failure) => return Err(self.not_up(failure)),
+            }
+        }
+    }
+
+    /// The machine's QEMU runs: it is up, or whoever started it was killed and the guest is on its way.
+    fn up_again(
+        &self,
+        qemu: Daemon,
+        up: &UpConfig,
+        begun: Instant,
+        tell: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Up, Error> {
+        let lost = |why: String| Error::Lost { name: self.name().to_owned(), why };
+        let run = self.run().map_err(|error| lost(error.to_string()))?;
+        let mut run = run.ok_or_else(|| lost(format!("{} is missing", self.run_file().display())))?;
+        self.resume().map_err(lost)?;
+        self.ensure_encoder(up, tell)?;
+        if !run.ready {
+            let facts = QemuFacts { version: run.qemu_version.clone(), exit_with_parent: false };
+            let booting = Booting::new(Box::new(qemu), self.sockets(), run.accelerator.clone(), facts);
+            let watched = booting.watch(up.deadline, true, &mut |progress| tell(Event::Booting(progress)));
+            let running = watched.map_err(|failure| self.not_up(failure))?;
+            self.settled(running, &mut run)?;
+            return self.result(&run, false, None, begun);
+        }
+        self.result(&run, true, None, begun)
+    }
+
+    /// A machine that QEMU stopped, because the computer's disk was full, goes on. The error says why it cannot.
+    fn resume(&self) -> Result<(), String> {
+        let socket = self.sockets().qmp_socket();
+        let deadline = Instant::now() + ANSWER;
+        // Just started, QEMU does not listen yet.
+        let mut qmp = loop {
+            match Qmp::connect(&socket, ANSWER) {
+                Ok(qmp) => break qmp,
+                Err(error) if Instant::now() >= deadline => return Err(error.to_string()),
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        };
+        let status = qmp.status(ANSWER).map_err(|error| error.to_string())?;
+        if status == "paused" || status == "io-error" {
+            qmp.execute("cont", json!({}), ANSWER).map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    }
+
+    fn ensure_encoder(&self, up: &UpConfig, tell: &mut dyn FnMut(Event<'_>)) -> Result<(), Error> {
+        let Some(program) = &up.encoder else { return Ok(()) };
+        match encoder::ensure(self, program) {
+            // The guest is worth more than its encoder.
+            Err(error @ Error::Encoder { .. }) => tell(Event::Note(error.to_string())),
+            other => other?,
+        }
+        Ok(())
+    }
+
+    fn not_up(&self, failure: Box<GuestFailure>) -> Error {
+        let runs = start::qemu(self).ended().is_none();
+        Error::Guest { name: self.name().to_owned(), failure, runs }
+    }
+
+    /// Remembers that the guest is ready, and its host key.
+    fn settled(&self, mut running: Running, run: &mut Run) -> Result<(), Error> {
+        if let Settled::Degraded(units) = running.settled() {
+            run.failed_units.clone_from(units);
+        }
+        self.pin_host_key(running.agent())?;
+        run.ready = true;
+        state::write(&self.run_file(), run)
+    }
+
+    fn result(&self, run: &Run, already: bool, created: Option<Copied>, begun: Instant) -> Result<Up, Error> {
+        Ok(Up {
+            name: self.name().to_owned(),
+            folder: self.folder(),
+            already,
+            created,
+            ports: run.ports,
+            notes: run.ports.notes(),
+            sizes: run.sizes,
+            accelerator: run.accelerator.chosen,
+            failed_units: run.failed_units.clone(),
+            encoder: encoder::state(self)?,
+            prepare: Duration::ZERO,
+            boot: Duration::ZERO,
+            finish: begun.elapsed(),
+        })
+    }
+}
+
+/// Whether QEMU ended because a port that was free is so no more.
+fn port_was_taken(failure: &GuestFailure) -> bool {
+    matches!(failure.reason, Reason::QemuEnded { .. }) && failure.qemu_output.contains("host forwarding")
+}

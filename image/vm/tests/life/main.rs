@@ -1,0 +1,6 @@
+//! The life of machines, and what may go wrong in it: with a stand-in for QEMU, because no guest is needed for that.
+
+mod faults;
+mod kills;
+mod ordinary;
+mod support;

@@ -1,0 +1,142 @@
+//! What a machine does on a good day.
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::Duration;
+
+use helix_vm::Shutdown;
+use helix_vm::life::{EncoderState, Error, Log, State};
+
+use crate::support::{World, until};
+
+const PATIENCE: Duration = Duration::from_secs(3);
+
+#[test]
+fn a_machine_is_made_started_and_found_running() {
+    let world = World::new();
+    let up = world.up_with(&world.with_encoder()).unwrap();
+    assert!(!up.already && up.created.is_some() && up.failed_units.is_empty());
+    assert_eq!((up.sizes.cpus, up.sizes.memory_mib, up.encoder), (2, 1024, EncoderState::Running));
+    assert_eq!(std::fs::read(world.file("system.1.qcow2")).unwrap(), b"the disk of an image");
+    let status = world.vm().status().unwrap();
+    assert_eq!((status.state, status.encoder, status.recipe.as_str()), (State::Running, EncoderState::Running, "test"));
+    let run = status.run.unwrap();
+    assert_eq!((run.ports, run.sizes), (up.ports, up.sizes));
+    // Another call finds it as it is, and QEMU is the same.
+    let again = world.up_with(&world.with_encoder()).unwrap();
+    assert!(again.already && again.created.is_none() && again.ports == up.ports);
+    assert_eq!((world.pid(), world.ups()), (run.pid.unwrap(), 1));
+}
+
+#[test]
+fn ports_are_on_loopback_and_others_when_taken() {
+    let world = World::new();
+    // Another test may have it: then it is taken all the same.
+    let _taken = TcpListener::bind(("127.0.0.1", 2222));
+    let (up, notes) = world.notes(&world.config(""));
+    let up = up.unwrap();
+    assert_ne!(up.ports.ssh, 2222);
+    assert!(notes.contains(&format!("port 2222 is taken: SSH is on {}", up.ports.ssh)), "{notes:?}");
+    assert_eq!(up.notes, notes);
+    assert!(std::net::TcpStream::connect(("127.0.0.1", up.ports.ssh)).is_ok());
+}
+
+#[test]
+fn each_way_to_end_is_tried_in_its_turn() {
+    let cases = [
+        ("", Shutdown::Guest),
+        ("deaf", Shutdown::Button),
+        ("silent", Shutdown::Button),
+        ("deaf,stubborn", Shutdown::Quit),
+        ("deaf,stubborn,wedged", Shutdown::Killed),
+    ];
+    // What is waited for is time: at once.
+    std::thread::scope(|scope| cases.map(|(ways, how)| scope.spawn(move || ends_by(ways, how))).len());
+}
+
+fn ends_by(ways: &str, how: Shutdown) {
+    let world = World::new();
+    let mut config = world.config(ways);
+    config.deadline = Duration::from_secs(2);
+    // Without an agent the guest is never ready, and runs all the same.
+    assert_eq!(world.up_with(&config).is_ok(), !ways.contains("silent"), "{ways}");
+    let down = world.vm().down(PATIENCE).unwrap();
+    assert_eq!(down.ended.map(|ended| ended.how), Some(how), "{ways}");
+    assert_eq!(world.state(), State::Stopped, "{ways}");
+    assert_eq!(world.vm().down(PATIENCE).unwrap().ended, None, "{ways}: it is down already");
+}
+
+#[test]
+fn data_outlives_starts_and_resets() {
+    let world = World::new();
+    for _ in 0..2 {
+        world.up();
+        world.vm().down(PATIENCE).unwrap();
+    }
+    std::fs::write(world.file("system.1.qcow2"), "what the guest wrote").unwrap();
+    let newer = world.image("newer", b"a newer disk");
+    let reset = world.vm().reset(Some(&newer), &mut |_, _| {}).unwrap();
+    assert_eq!(reset.image, newer);
+    assert_eq!(std::fs::read(world.file("system.2.qcow2")).unwrap(), b"a newer disk");
+    assert!(!world.file("system.1.qcow2").exists());
+    // From now on it is made from that image, and not from the other.
+    let error = world.up_with(&world.config("")).unwrap_err();
+    assert!(matches!(error, Error::OtherImage { .. }), "{error}");
+    let mut config = world.config("");
+    config.image = None;
+    world.up_with(&config).unwrap();
+    assert_eq!(world.ups(), 3);
+}
+
+#[test]
+fn a_running_machine_is_neither_reset_nor_removed() {
+    let world = World::new();
+    world.up();
+    assert!(matches!(world.vm().reset(None, &mut |_, _| {}), Err(Error::Runs { .. })));
+    assert!(matches!(world.vm().rm(), Err(Error::Runs { .. })));
+    world.vm().down(PATIENCE).unwrap();
+    world.vm().rm().unwrap();
+    assert!(!world.vm().exists());
+    assert!(matches!(world.vm().status(), Err(Error::NoVm { .. })));
+    assert!(matches!(world.vm().down(PATIENCE), Err(Error::NoVm { .. })));
+    world.up();
+    assert_eq!(world.ups(), 1);
+}
+
+#[test]
+fn the_login_uses_the_key_and_the_host_key_of_the_machine() {
+    let world = World::new();
+    let up = world.up();
+    let known = std::fs::read_to_string(world.file("known_hosts")).unwrap();
+    assert!(known.starts_with("helix-a ssh-ed25519 AAAA") && known.lines().count() == 1, "{known}");
+    let ssh = world.vm().ssh(&[OsString::from("true")]).unwrap();
+    let args: Vec<String> = ssh.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    for wanted in ["StrictHostKeyChecking=yes", "HostKeyAlias=helix-a", &up.ports.ssh.to_string(), "user", "true"] {
+        assert!(args.iter().any(|arg| arg == wanted), "{wanted} in {args:?}");
+    }
+    world.vm().down(PATIENCE).unwrap();
+    assert!(matches!(world.vm().ssh(&[]), Err(Error::NotRunning { .. })));
+}
+
+#[test]
+fn console_and_logs_are_the_guests() {
+    let world = World::new();
+    world.up();
+    let mut console = world.vm().console().unwrap();
+    console.write_all(b"hello").unwrap();
+    let mut heard = [0; 5];
+    console.read_exact(&mut heard).unwrap();
+    assert_eq!(&heard, b"hello");
+    let log = |log| {
+        let mut out = Vec::new();
+        world.vm().logs(log, false, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    assert!(log(Log::Serial).contains("Linux version 6 (stand-in)"));
+    assert_eq!((log(Log::Qemu), log(Log::Encoder)), (String::new(), String::new()));
+    world.vm().down(PATIENCE).unwrap();
+    assert!(matches!(world.vm().console(), Err(Error::NotRunning { .. })));
+    world.up();
+    until("the log of the start before", || world.file("run/serial.1.log").exists());
+}

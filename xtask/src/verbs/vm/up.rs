@@ -1,0 +1,128 @@
+//! `vm up`: a guest that is ready, whatever was there before.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use helix_build::progress::Progress;
+use helix_build::store::Store;
+use helix_build::tools::qemu_for_long;
+use helix_build::workspace::Workspace;
+use helix_rootfs::Arch;
+use helix_vm::Programs;
+use helix_vm::life::{Event, Up, UpConfig};
+
+use super::Copying;
+use crate::cli::VmUpArgs;
+use crate::exit::Failure;
+use crate::ui::Ui;
+
+pub(crate) fn run(args: &VmUpArgs, json: bool) -> Result<(), Failure> {
+    let workspace = crate::verbs::workspace()?;
+    let vm = super::named(&args.vm)?;
+    // One that exists is not compared with an image that nobody named.
+    let default = || (!vm.exists()).then(|| workspace.output("quickstart"));
+    let image = args.image.clone().or_else(default);
+    let arch = match vm.architecture(image.as_deref().unwrap_or(Path::new("")))? {
+        helix_vm::Arch::Arm64 => Arch::Arm64,
+        helix_vm::Arch::Amd64 => Arch::Amd64,
+    };
+    let config = UpConfig {
+        programs: programs(&workspace, arch)?,
+        image,
+        cpus: args.cpus,
+        memory_mib: args.memory,
+        encoder: encoder(args, &workspace)?,
+        deadline: Duration::from_secs(args.boot_timeout),
+    };
+    let up = watch(&vm, &config)?;
+    if json {
+        crate::verbs::print_json(&up);
+    } else {
+        show(&up);
+    }
+    Ok(())
+}
+
+fn watch(vm: &helix_vm::life::Vm, config: &UpConfig) -> Result<Up, Failure> {
+    let ui = Ui::new();
+    let mut copying = Copying::new(&ui);
+    let mut last: Option<String> = None;
+    let up = vm.up(config, &mut |event| match event {
+        Event::Copying { done, all } => copying.advance(done, all),
+        Event::Note(text) => ui.warn(&text),
+        Event::Booting(progress) => {
+            if last.is_none() {
+                ui.begin("Starting the VM", None);
+            }
+            let what = format!("{}: {}", progress.stage, progress.last_line);
+            if last.as_ref() != Some(&what) {
+                ui.advance(0, &what);
+                last = Some(what);
+            }
+        }
+    });
+    if last.is_some() {
+        ui.end(if up.is_ok() { "ready" } else { "not ready" });
+    }
+    Ok(up?)
+}
+
+fn show(up: &Up) {
+    let name = &up.name;
+    let again = if up.already { "was up already" } else { "is up" };
+    let (cpus, gib) = (up.sizes.cpus, up.sizes.memory_mib as f64 / 1024.0);
+    crate::ui::out(&format!(
+        "the VM {name} {again}: {cpus} processors, {gib:.1} GiB, {:?}\n  log in:     cargo xtask vm ssh {name}\n  the API:    \
+         http://127.0.0.1:{}\n  SSH:        127.0.0.1:{}\n  shut down:  cargo xtask vm down {name}",
+        up.accelerator, up.ports.api, up.ports.ssh
+    ));
+    if !up.failed_units.is_empty() {
+        eprintln!("warning: units of the guest failed: {}", up.failed_units.join(", "));
+    }
+}
+
+/// QEMU of the tools tree, which is made where it is missing.
+fn programs(workspace: &Workspace, arch: Arch) -> Result<Programs, Failure> {
+    let store = Store::open(&workspace.cache)?;
+    if let Some(programs) = qemu_for_long(workspace, &store, arch) {
+        return Ok(programs);
+    }
+    make_tools(arch)?;
+    let missing = || Failure::Other("making the tools tree: it is not in the cache afterwards".to_owned());
+    qemu_for_long(workspace, &store, arch).ok_or_else(missing)
+}
+
+/// In a process of its own: a build goes on in a namespace, in which no VM is to stay.
+fn make_tools(arch: Arch) -> Result<(), Failure> {
+    let told = |e: std::io::Error| Failure::Other(format!("making the tools tree: {e}"));
+    let mut build = Command::new(std::env::current_exe().map_err(told)?);
+    build.args(["build-image", "quickstart", "--until", "tools", "--arch", arch.debian_name()]);
+    let status = build.stdout(Stdio::null()).status().map_err(told)?;
+    if status.success() {
+        return Ok(());
+    }
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(5);
+    Err(Failure::Verb { code, doing: "making the tools tree".to_owned() })
+}
+
+/// The host encoder: the one that is named, or the one that was built.
+fn encoder(args: &VmUpArgs, workspace: &Workspace) -> Result<Option<PathBuf>, Failure> {
+    if args.no_host_encoder {
+        return Ok(None);
+    }
+    let host = helix_host_encoder_artifacts::Target::host().map(|host| host.to_string()).unwrap_or_default();
+    let built = workspace.root.join("target/host-encoder").join(host).join("helix-host-encoder");
+    let program = args.host_encoder.clone().unwrap_or(built);
+    let program = std::path::absolute(&program).map_err(|e| Failure::Other(format!("{}: {e}", program.display())))?;
+    if program.is_file() {
+        return Ok(Some(program));
+    }
+    let why = format!(
+        "there is no host encoder at {}; build it with\n  cargo xtask build-host-encoder\nor go without with\n  cargo xtask vm \
+         up {} --no-host-encoder",
+        program.display(),
+        args.vm.name
+    );
+    Err(helix_build::Error::Host(why).into())
+}
