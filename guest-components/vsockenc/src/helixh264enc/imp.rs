@@ -301,9 +301,10 @@ impl HelixH264Enc {
     fn has_refused(&self, pad: &gst::GhostPad) -> bool {
         let mut state = lock(&self.state);
         let refused = pad.has_current_caps()
-            && state.current.as_ref().is_some_and(|(_, element)| {
-                element.static_pad("sink").is_some_and(|sink| !sink.has_current_caps())
-            });
+            && state
+                .current
+                .as_ref()
+                .is_some_and(|(_, element)| element.static_pad("sink").is_some_and(|sink| !sink.has_current_caps()));
         let again = refused && !state.next.is_empty();
         if again {
             state.failure.get_or_insert_with(|| "it does not take these frames".to_owned());

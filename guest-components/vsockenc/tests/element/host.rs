@@ -12,8 +12,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use helix_frame_protocol::{
-    limits, AccessUnit, Configure, Configured, Envelope, ErrorCode, Failure, Frame, FrameWay, Hello, Level, Message, Outgoing,
-    ReceiveError, Receiver, Role, Session, SkipReason, Statistics, Token, Welcome,
+    AccessUnit, Configure, Configured, Envelope, ErrorCode, Failure, Frame, FrameWay, Hello, Level, Message, Outgoing,
+    ReceiveError, Receiver, Role, Session, SkipReason, Statistics, Token, Welcome, limits,
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
