@@ -38,6 +38,7 @@ pub(crate) fn copy(image: &Image, to: &Path, advance: &mut dyn FnMut(u64, u64)) 
     let (how, digest) = match platform::clone_file(&source, to) {
         Ok(()) => {
             check_space(RESERVE, to)?;
+            super::state::sync_file(to)?;
             let mut clone = File::open(to).map_err(Error::io("opening", to))?;
             (Copied::Cloned, digest(&mut clone, &mut |_, _| Ok(()), &mut each).map_err(Error::io("reading", to))?)
         }

@@ -45,6 +45,7 @@ fn fill(folder: &Path, image: &Image, programs: &Programs, advance: &mut dyn FnM
     let data = programs.seen(&folder.join(data_disk(DATA_VERSION)))?;
     let make = programs.qemu_img.clone().args(["create", "-q", "-f", "qcow2", &data, DATA_SIZE]);
     make.run().map_err(crate::programs::Error::from)?;
+    state::sync_file(&folder.join(data_disk(DATA_VERSION)))?;
     SshKey::create(folder)?;
     write_token(folder)?;
     state::write(&folder.join(state::CONFIG), &config(image, FIRST))?;

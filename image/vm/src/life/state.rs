@@ -66,9 +66,15 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     sync_folder(path.parent().unwrap_or(path))
 }
 
+/// Brings a file to the disk.
+pub(crate) fn sync_file(path: &Path) -> Result<(), Error> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(Error::io("flushing", path))
+}
+
 /// Makes names in `folder` last.
 pub(crate) fn sync_folder(folder: &Path) -> Result<(), Error> {
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("flushing", folder))
+    // A folder is flushed as a file is.
+    sync_file(folder)
 }
 
 /// As [`write_whole`], with a value.

@@ -128,10 +128,8 @@ impl Vm {
         let (running, mut run, prepare) = self.start(&config, up, begun, tell)?;
         let boot = begun.elapsed() - prepare;
         self.settled(running, &mut run)?;
-        let mut done = self.result(&run, false, created, begun)?;
-        (done.prepare, done.boot) = (prepare, boot);
-        done.finish -= prepare + boot;
-        Ok(done)
+        let up = self.result(&run, begun, prepare, boot)?;
+        Ok(Up { created, ..up })
     }
 
     fn create_if_missing(&self, up: &UpConfig, tell: &mut dyn FnMut(Event<'_>)) -> Result<Option<Copied>, Error> {
@@ -193,14 +191,17 @@ impl Vm {
         self.resume().map_err(lost)?;
         self.ensure_encoder(up, tell)?;
         if !run.ready {
+            let prepare = begun.elapsed();
             let facts = QemuFacts { version: run.qemu_version.clone(), exit_with_parent: false };
             let booting = Booting::new(Box::new(qemu), self.sockets(), run.accelerator.clone(), facts);
             let watched = booting.watch(up.deadline, true, &mut |progress| tell(Event::Booting(progress)));
             let running = watched.map_err(|failure| self.not_up(failure))?;
+            let boot = begun.elapsed() - prepare;
             self.settled(running, &mut run)?;
-            return self.result(&run, false, None, begun);
+            return self.result(&run, begun, prepare, boot);
         }
-        self.result(&run, true, None, begun)
+        let up = self.result(&run, begun, Duration::ZERO, Duration::ZERO)?;
+        Ok(Up { already: true, ..up })
     }
 
     /// A machine that QEMU stopped, because the computer's disk was full, goes on. The error says why it cannot.
@@ -234,6 +235,10 @@ impl Vm {
 
     fn not_up(&self, failure: Box<GuestFailure>) -> Error {
         let runs = start::qemu(self).ended().is_none();
+        if !runs && let Err(error) = encoder::end(self) {
+            // The guest's failure is what has to be told; the next start ends the encoder too.
+            tracing::warn!("{error}");
+        }
         Error::Guest { name: self.name().to_owned(), failure, runs }
     }
 
@@ -247,21 +252,21 @@ impl Vm {
         state::write(&self.run_file(), run)
     }
 
-    fn result(&self, run: &Run, already: bool, created: Option<Copied>, begun: Instant) -> Result<Up, Error> {
+    fn result(&self, run: &Run, begun: Instant, prepare: Duration, boot: Duration) -> Result<Up, Error> {
         Ok(Up {
             name: self.name().to_owned(),
             folder: self.folder(),
-            already,
-            created,
+            already: false,
+            created: None,
             ports: run.ports,
             notes: run.ports.notes(),
             sizes: run.sizes,
             accelerator: run.accelerator.chosen,
             failed_units: run.failed_units.clone(),
             encoder: encoder::state(self)?,
-            prepare: Duration::ZERO,
-            boot: Duration::ZERO,
-            finish: begun.elapsed(),
+            prepare,
+            boot,
+            finish: begun.elapsed() - prepare - boot,
         })
     }
 }
