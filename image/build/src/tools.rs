@@ -183,6 +183,8 @@ pub fn qemu_for_long(workspace: &Workspace, store: &Store, target: Arch) -> Opti
     Some(helix_vm::Programs {
         qemu: qemu.arg("-L").arg(tree.join("usr/share/qemu")),
         qemu_img: start("qemu-img"),
+        // The encoder's port of virtio-serial is enough.
+        vsock: None,
         firmware_code: tree.join(code),
         firmware_vars: tree.join(vars),
         root: None,
