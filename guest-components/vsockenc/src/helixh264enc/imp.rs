@@ -76,10 +76,14 @@ impl ObjectSubclass for HelixH264Enc {
 
     fn with_class(class: &Self::Class) -> Self {
         let template = |name| class.pad_template(name).expect("a template of this class");
-        let sink = gst::GhostPad::builder_from_template(&template("sink")).chain_function(|pad, parent, buffer| {
-            let refused = || Err(gst::FlowError::Error);
-            HelixH264Enc::catch_panic_pad_function(parent, refused, |bin| bin.chain(pad, buffer))
-        });
+        let sink = gst::GhostPad::builder_from_template(&template("sink"))
+            .chain_function(|pad, parent, buffer| {
+                let refused = || Err(gst::FlowError::Error);
+                HelixH264Enc::catch_panic_pad_function(parent, refused, |bin| bin.chain(pad, buffer))
+            })
+            .event_function(|pad, parent, event| {
+                HelixH264Enc::catch_panic_pad_function(parent, || false, |bin| bin.sink_event(pad, event))
+            });
         let source = gst::GhostPad::builder_from_template(&template("src"));
         Self {
             settings: Mutex::default(),
@@ -288,7 +292,7 @@ impl HelixH264Enc {
             let again = match result {
                 // Without a message it is not the encoder that failed, but what comes behind it.
                 Err(gst::FlowError::Error) => self.has_failed(),
-                Err(gst::FlowError::NotNegotiated) => self.has_refused(pad),
+                Err(gst::FlowError::NotNegotiated) => self.has_refused(),
                 _ => false,
             };
             if !again {
@@ -297,18 +301,36 @@ impl HelixH264Enc {
         }
     }
 
-    /// Whether the encoder takes none of the formats that come, and another one might.
-    fn has_refused(&self, pad: &gst::GhostPad) -> bool {
+    /// Frames that the encoder does not take, or a stream that nobody takes: whether there is another one that may do better.
+    fn has_refused(&self) -> bool {
         let mut state = lock(&self.state);
-        let refused = pad.has_current_caps()
-            && state.current.as_ref().is_some_and(|(_, element)| {
-                element.static_pad("sink").is_some_and(|sink| !sink.has_current_caps())
-            });
-        let again = refused && !state.next.is_empty();
+        let again = !state.next.is_empty();
         if again {
-            state.failure.get_or_insert_with(|| "it does not take these frames".to_owned());
+            state.failure.get_or_insert_with(|| "it does not take these frames, or nobody takes its stream".to_owned());
         }
         again
+    }
+
+    /// Caps that are refused are sent again with the next frame: only there the encoder is changed.
+    fn sink_event(&self, pad: &gst::GhostPad, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::Caps(caps) => {
+                self.pass_caps(caps.caps());
+                true
+            }
+            _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
+        }
+    }
+
+    /// Passes caps on as the current encoder knows them. DMA-BUFs are mapped like other memory by all that see no difference.
+    fn pass_caps(&self, caps: &gst::CapsRef) {
+        let takes_dma_bufs = lock(&self.state).current.as_ref().is_some_and(|(encoder, _)| encoder.takes_dma_bufs());
+        let mut caps = caps.to_owned();
+        if !takes_dma_bufs {
+            caps.make_mut().set_features_simple(None);
+        }
+        // What comes of it is the answer to the next frame.
+        let _ = self.sink.internal().map(|pad| pad.push_event(gst::event::Caps::new(&caps)));
     }
 
     /// Waits for the message of an encoder that may have failed.
@@ -330,6 +352,9 @@ impl HelixH264Enc {
         self.remove_current();
         if let Err(text) = self.take_next(&why) {
             gst::element_imp_error!(self, gst::StreamError::Encode, ("No H.264 encoder is left"), ["{text}"]);
+        }
+        if let Some(caps) = self.sink.current_caps() {
+            self.pass_caps(&caps);
         }
     }
 }
