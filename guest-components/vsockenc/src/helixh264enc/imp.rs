@@ -173,7 +173,7 @@ impl ElementImpl for HelixH264Enc {
         if change == gst::StateChange::ReadyToPaused {
             // An encoder that does not start is replaced like one that fails later.
             while result.is_err()
-                && let Some(failure) = lock(&self.state).failure.take()
+                && let Some(failure) = self.take_failure()
             {
                 self.replace(&failure);
                 result = self.parent_change_state(change);
@@ -197,7 +197,8 @@ impl BinImpl for HelixH264Enc {
             drop(state);
             return self.parent_handle_message(message);
         }
-        state.failure = Some(format!("{} ({})", error.error(), error.debug().unwrap_or_default()));
+        // The first has the cause; base classes tell of what came of it.
+        state.failure.get_or_insert_with(|| format!("{} ({})", error.error(), error.debug().unwrap_or_default()));
         drop(state);
         self.failed.notify_all();
     }
@@ -248,16 +249,25 @@ impl HelixH264Enc {
         }
     }
 
-    fn insert(&self, encoder: Encoder) -> Result<(), glib::BoolError> {
+    fn insert(&self, encoder: Encoder) -> Result<(), String> {
         let settings = lock(&self.settings).clone();
-        let element = encoder.make(&settings)?;
-        let Frame { convert, parse, .. } = self.frame.as_ref().map_err(|why| glib::bool_error!("{why}"))?;
+        let element = encoder.make(&settings).map_err(|e| e.to_string())?;
+        let Frame { convert, parse, .. } = self.frame.as_ref()?;
         let bin = self.obj();
-        bin.add(&element)?;
+        bin.add(&element).map_err(|e| e.to_string())?;
         lock(&self.state).current = Some((encoder, element.clone()));
         let linked =
             gst::Element::link_many([convert, &element, parse]).and_then(|()| element.sync_state_with_parent());
-        linked.inspect_err(|_| self.remove_current())
+        linked.map_err(|e| {
+            let said = self.take_failure();
+            self.remove_current();
+            said.unwrap_or_else(|| e.to_string())
+        })
+    }
+
+    /// The lock is free again when it returns.
+    fn take_failure(&self) -> Option<String> {
+        lock(&self.state).failure.take()
     }
 
     fn remove_current(&self) {
@@ -284,8 +294,7 @@ impl HelixH264Enc {
 
     fn chain(&self, pad: &gst::GhostPad, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         loop {
-            let failure = lock(&self.state).failure.take();
-            if let Some(failure) = failure {
+            if let Some(failure) = self.take_failure() {
                 self.replace(&failure);
             }
             let result = gst::ProxyPad::chain_default(pad, Some(&*self.obj()), buffer.clone());
