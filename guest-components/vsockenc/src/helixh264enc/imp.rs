@@ -256,8 +256,11 @@ impl HelixH264Enc {
         let bin = self.obj();
         bin.add(&element).map_err(|e| e.to_string())?;
         lock(&self.state).current = Some((encoder, element.clone()));
-        let linked =
-            gst::Element::link_many([convert, &element, parse]).and_then(|()| element.sync_state_with_parent());
+        // Caps that the encoder before had, as those of DMA-BUFs, say nothing about this one.
+        let linked = convert
+            .link_pads_full(Some("src"), &element, Some("sink"), gst::PadLinkCheck::TEMPLATE_CAPS)
+            .and_then(|()| element.link(parse))
+            .and_then(|()| element.sync_state_with_parent());
         linked.map_err(|e| {
             let said = self.take_failure();
             self.remove_current();

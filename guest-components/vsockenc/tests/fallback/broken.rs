@@ -61,8 +61,9 @@ mod imp {
     impl ObjectImpl for Broken {
         /// Those that x264enc has.
         fn properties() -> &'static [glib::ParamSpec] {
-            static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> =
-                LazyLock::new(|| ["bitrate", "key-int-max"].map(|name| glib::ParamSpecUInt::builder(name).build()).into());
+            static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+                ["bitrate", "key-int-max"].map(|name| glib::ParamSpecUInt::builder(name).build()).into()
+            });
             &PROPERTIES
         }
 
