@@ -37,6 +37,28 @@ typedef enum HelixStatus {
 } HelixStatus;
 
 /**
+ * How important a message is.
+ */
+typedef enum HelixLevel {
+  /**
+   * A fault in the library or the system.
+   */
+  HELIX_LEVEL_ERROR = 1,
+  /**
+   * What ends a connection, or costs a frame.
+   */
+  HELIX_LEVEL_WARN = 2,
+  /**
+   * Connections and streams.
+   */
+  HELIX_LEVEL_INFO = 3,
+  /**
+   * Everything.
+   */
+  HELIX_LEVEL_DEBUG = 4,
+} HelixLevel;
+
+/**
  * A running server.
  */
 typedef struct HelixServer HelixServer;
@@ -55,6 +77,9 @@ typedef int32_t (*HelixReadBlob)(void *opaque,
 
 /**
  * A virtio-gpu resource as a frame names it.
+ *
+ * All of this is what the guest says, and nobody has compared it with the resource: sizes, offsets and strides may lead
+ * out of it.
  */
 typedef struct HelixResource {
   /**
@@ -90,7 +115,8 @@ typedef struct HelixResource {
 /**
  * Copies the pixels of a resource to `into`, packed: plane after plane without padding, `length` bytes in all.
  *
- * Returns 0, or another number when there is no such resource.
+ * Returns 0, or another number when there is no such resource or it is not what `resource` says. Compare before anything
+ * is read.
  */
 typedef int32_t (*HelixReadResource)(void *opaque,
                                      const struct HelixResource *resource,
@@ -152,6 +178,11 @@ typedef struct HelixConfig {
   struct HelixProvider provider;
 } HelixConfig;
 
+/**
+ * Takes a message: a text in UTF-8 without line breaks, which is valid during the call.
+ */
+typedef void (*HelixLog)(void *opaque, enum HelixLevel level, const char *text);
+
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
@@ -170,6 +201,20 @@ enum HelixStatus helix_host_encoder_start(const struct HelixConfig *config,
                                           struct HelixServer **server,
                                           char *error,
                                           size_t error_size);
+
+/**
+ * Has what servers log told to `log`: messages up to the level `most`, a [`HelixLevel`].
+ *
+ * It is of the whole process and stays until its end. A second call, or one in a program of Rust that has a log of its
+ * own, returns `HELIX_STATUS_ARGUMENT` and changes nothing. Without a call nothing is logged.
+ *
+ * # Safety
+ * `log` must be callable with `opaque` from any thread, several at once, until the process ends. It must not call a
+ * function of this library.
+ */
+enum HelixStatus helix_host_encoder_set_log(HelixLog log,
+                                            void *opaque,
+                                            uint32_t most);
 
 /**
  * Stops a server and frees it; null is no error. Clients are told so. It takes at most five seconds.

@@ -129,6 +129,13 @@ mod drive {
         })
     }
 
+    fn resource(id: u32) -> Message {
+        let Message::Frame(like) = frame(5, 640 * 360 * 3 / 2) else { unreachable!() };
+        let plane = |offset, stride| Plane { offset, stride };
+        let planes = [plane(4096, 700), plane(262_144, 701), Plane::default()];
+        Message::Frame(Frame { source: Source::Resource { id, modifier: 0x0102_0304_0506_0708 }, planes, ..like })
+    }
+
     #[test]
     fn a_program_in_c_lends_blobs_and_survives_its_clients() {
         let folder = tempfile::tempdir().expect("a folder");
@@ -151,6 +158,15 @@ mod drive {
                 panic!("no error")
             };
             assert_eq!(failure.code, ErrorCode::NoResource);
+        }
+        let resources = Configure { ways: Set::from([FrameWay::Resource]), ..configure() };
+        let (Message::Configured(_), _) = ask(&mut socket, 1, 22, Message::Configure(resources)) else {
+            panic!("not configured")
+        };
+        // The program knows one resource, and compares all that is said of it.
+        for (request, id, good) in [(23, 9, true), (24, 8, false)] {
+            let (answer, _) = ask(&mut socket, 1, request, resource(id));
+            assert_eq!(matches!(answer, Message::AccessUnit(_)), good, "{answer:?}");
         }
         // One that goes while an answer is under way raises no SIGPIPE, which C programs do not ignore.
         for _ in 0..20 {

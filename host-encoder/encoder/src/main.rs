@@ -91,12 +91,7 @@ fn signals() -> std::io::Result<UnixStream> {
     Ok(read)
 }
 
-fn wait(
-    server: &Server,
-    mut signals: UnixStream,
-    stats: bool,
-    print: &dyn Fn(&StreamReport),
-) -> std::io::Result<()> {
+fn wait(server: &Server, mut signals: UnixStream, stats: bool, print: &dyn Fn(&StreamReport)) -> std::io::Result<()> {
     signals.set_read_timeout(stats.then_some(STATS))?;
     loop {
         match signals.read(&mut [0]) {

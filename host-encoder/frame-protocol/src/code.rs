@@ -140,7 +140,7 @@ codes! {
         UnknownType = 4, "unknown-type";
         /// The request is understood but cannot be met, as a configuration that no encoder has.
         Unsupported = 5, "unsupported";
-        /// The stream of the request is not open, or has failed.
+        /// The stream of the request has failed.
         NoStream = 6, "no-stream";
         /// The resource or blob of a frame is not there, or is not what the frame says.
         NoResource = 7, "no-resource";

@@ -40,6 +40,7 @@ mod tests {
         let programs = Programs {
             qemu: Cmd::new("false"),
             qemu_img: Cmd::new("sh").args(["-c", &script, "qemu-img"]),
+            vsock: None,
             firmware_code: "/c".into(),
             firmware_vars: "/v".into(),
             root: None,

@@ -51,8 +51,10 @@ impl Backend for VideoToolbox {
         // Its address is what the callback gets, so that it must stay where it is.
         let sink = Box::new(sink);
         let session = Session::create(wanted, size, level.idc(), NonNull::from(&*sink))?;
-        let frame_ns = (1e9 / frames_per_second(wanted)) as i64;
-        Ok(Box::new(Encoding { session, _sink: sink, wanted: *wanted, size, opened, count: 0, frame_ns, fresh: true }))
+        // A rate of less than a frame a second would soon be more than the clock has.
+        let frame_ns = (1e9 / frames_per_second(wanted).max(1.0)) as i64;
+        let (wanted, count, since_keyframe, fresh) = (*wanted, 0, 0, true);
+        Ok(Box::new(Encoding { session, _sink: sink, wanted, size, opened, count, frame_ns, since_keyframe, fresh }))
     }
 }
 
@@ -65,6 +67,8 @@ struct Encoding {
     opened: Opened,
     count: i64,
     frame_ns: i64,
+    /// Frames since one was to be a keyframe.
+    since_keyframe: u32,
     fresh: bool,
 }
 
@@ -79,8 +83,12 @@ impl Encoder for Encoding {
         fill(&buffer, self.size, |out| to_nv12(&picture, self.wanted.colorimetry, out))?;
         // The rate control wants times that go on; those of frames may jump, or not be there.
         let time = self.count * self.frame_ns;
-        self.session.encode(&buffer, time, self.frame_ns, ticket, keyframe || self.fresh)?;
+        // With low latency VideoToolbox makes no keyframes of its own.
+        let due = self.wanted.keyframe_interval > 0 && self.since_keyframe >= self.wanted.keyframe_interval;
+        let keyframe = keyframe || self.fresh || due;
+        self.session.encode(&buffer, time, self.frame_ns, ticket, keyframe)?;
         self.count += 1;
+        self.since_keyframe = if keyframe { 1 } else { self.since_keyframe.saturating_add(1) };
         self.fresh = false;
         Ok(())
     }
@@ -103,15 +111,14 @@ unsafe impl Send for Session {}
 
 impl Session {
     fn create(wanted: &Configure, size: Size, level: u8, sink: NonNull<Sink>) -> Result<Self, EncodeError> {
-        let session = match wanted.low_latency {
-            // Not all systems and sizes have it.
-            true => {
-                Self::create_with(wanted, size, sink, true).or_else(|_| Self::create_with(wanted, size, sink, false))
-            }
-            false => Self::create_with(wanted, size, sink, false),
-        }?;
-        session.set_up(wanted, level)?;
-        Ok(session)
+        // Apple documents it for high profiles alone, and not all systems and sizes have it.
+        let low = wanted.low_latency && wanted.profile == Profile::H264High;
+        let with = |low| {
+            let session = Self::create_with(wanted, size, sink, low)?;
+            session.set_up(wanted, level)?;
+            Ok(session)
+        };
+        if low { with(true).or_else(|_: EncodeError| with(false)) } else { with(false) }
     }
 
     fn create_with(wanted: &Configure, size: Size, sink: NonNull<Sink>, low: bool) -> Result<Self, EncodeError> {
@@ -318,19 +325,22 @@ unsafe extern "C-unwind" fn on_frame(
     flags: VTEncodeInfoFlags,
     sample: *mut CMSampleBuffer,
 ) {
-    // SAFETY: it is the sink of `Encoding`, which lives longer than its session.
-    let sink = unsafe { &*sink.cast::<Sink>() };
-    // SAFETY: VideoToolbox lends the sample for this call, or gives null.
-    let sample = unsafe { sample.as_ref() };
-    let outcome = match sample {
-        _ if status != 0 => Outcome::Failed(format!("error {status} of VideoToolbox")),
-        _ if flags.contains(VTEncodeInfoFlags::FrameDropped) => Outcome::Skipped(SkipReason::RateControl),
-        None => Outcome::Skipped(SkipReason::RateControl),
-        Some(sample) => unit(sample).unwrap_or_else(|e| Outcome::Failed(e.to_string())),
+    let work = || {
+        // SAFETY: it is the sink of `Encoding`, which lives longer than its session.
+        let sink = unsafe { &*sink.cast::<Sink>() };
+        // SAFETY: VideoToolbox lends the sample for this call, or gives null.
+        let sample = unsafe { sample.as_ref() };
+        let outcome = match sample {
+            _ if status != 0 => Outcome::Failed(format!("error {status} of VideoToolbox")),
+            _ if flags.contains(VTEncodeInfoFlags::FrameDropped) => Outcome::Skipped(SkipReason::RateControl),
+            None => Outcome::Skipped(SkipReason::RateControl),
+            Some(sample) => unit(sample).unwrap_or_else(|e| Outcome::Failed(e.to_string())),
+        };
+        sink(ticket as usize as u64, outcome);
     };
     // A panic must not pass through VideoToolbox. The frame's answer is lost with it, and the client's time-out ends the
     // connection.
-    let _ = catch_unwind(AssertUnwindSafe(|| sink(ticket as usize as u64, outcome)));
+    let _ = catch_unwind(AssertUnwindSafe(work));
 }
 
 fn unit(sample: &CMSampleBuffer) -> Result<Outcome, EncodeError> {

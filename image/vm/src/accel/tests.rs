@@ -16,6 +16,7 @@ fn probed(script: &str) -> AccelReport {
     let programs = Programs {
         qemu: Cmd::new("sh").env("SERIAL", serial).args(["-c", script, "qemu"]),
         qemu_img: Cmd::new("false"),
+        vsock: None,
         firmware_code: vars.clone(),
         firmware_vars: vars,
         root: None,
@@ -41,6 +42,7 @@ fn a_foreign_architecture_is_emulated_without_a_probe() {
     let none = Programs {
         qemu: Cmd::new("no-such-program"),
         qemu_img: Cmd::new("no-such-program"),
+        vsock: None,
         firmware_code: "/nonexistent".into(),
         firmware_vars: "/nonexistent".into(),
         root: None,
