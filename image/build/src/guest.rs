@@ -23,7 +23,7 @@ use crate::workshop::Workshop;
 use crate::workspace::Workspace;
 
 /// Raised when the way a component is built or packed changes.
-const REVISION: u32 = 1;
+const REVISION: u32 = 2;
 /// The packages that the sysroot is made of: C's and the compiler's own parts, and the libraries that are linked to.
 const SYSROOT: [&str; 4] = ["libc6-dev", "libgcc-12-dev", "libgstreamer1.0-0", "libgstreamer-plugins-base1.0-0"];
 /// The libraries that are linked to: how their crates ask for them, and their names.

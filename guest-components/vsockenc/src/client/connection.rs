@@ -1,6 +1,6 @@
 //! One connection: bytes to messages and back, the order of messages, and all limits of time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use helix_frame_protocol::limits::{HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MAX_SIDE};
@@ -82,8 +82,10 @@ pub(super) struct Connection<'a> {
     woken: bool,
     /// When the message began of which the rest is missing.
     message_since: Option<Instant>,
-    /// When the host last gave an answer that it owed, or was asked while it owed none.
-    progress: Instant,
+    /// When each request was sent that has no answer yet.
+    asked: BTreeMap<u64, Instant>,
+    /// A message is written in part, and nothing but its rest can follow.
+    cut: bool,
     heard: Instant,
 }
 
@@ -141,7 +143,8 @@ impl<'a> Connection<'a> {
             prefix: Vec::new(),
             woken: false,
             message_since: None,
-            progress: now,
+            asked: BTreeMap::new(),
+            cut: false,
             heard: now,
         }
     }
@@ -189,7 +192,8 @@ impl<'a> Connection<'a> {
     /// Reads what is there; whether the answer to the attach was in it.
     fn read_to(&mut self, attach: &Attach, finder: &mut Finder) -> Result<bool, Ending> {
         let mut buffer = [0; 4096];
-        while let Some(count) = self.link.read(&mut buffer).map_err(Ending::gone)? {
+        for _ in 0..MAX_READS {
+            let Some(count) = self.link.read(&mut buffer).map_err(Ending::gone)? else { break };
             if count == 0 {
                 return Err(Ending::gone("nobody is at the other end of the port"));
             }
@@ -222,22 +226,16 @@ impl<'a> Connection<'a> {
     /// Sends a request; its id.
     pub(super) fn send(&mut self, stream: u32, message: Message, data: &[&[u8]]) -> Result<u64, Ending> {
         let request = self.session.next_request();
-        let owes = self.owes();
         self.write(&Envelope { stream, request, message }, data)?;
-        if !owes {
-            self.progress = Instant::now();
+        // An error may have come while it was written.
+        if self.is_open(request) {
+            self.asked.insert(request, Instant::now());
         }
         Ok(request)
     }
 
-    /// Whether the host has to answer something.
-    fn owes(&self) -> bool {
-        self.owed() > 0
-    }
-
-    /// How many answers the host owes.
-    fn owed(&self) -> usize {
-        self.session.open_requests(Role::Client).count()
+    fn is_open(&self, request: u64) -> bool {
+        self.session.open_requests(Role::Client).any(|(_, open)| open == request)
     }
 
     /// Writes a message. Reading goes on meanwhile, because the host may wait for that.
@@ -246,6 +244,7 @@ impl<'a> Connection<'a> {
         let mut outgoing = Outgoing::new(envelope, &mut prefix, data).map_err(Ending::unsupported)?;
         self.session.sending(envelope).map_err(Ending::gone)?;
         let begun = Instant::now();
+        self.cut = true;
         while outgoing.left() > 0 {
             match self.link.write(outgoing.slices()) {
                 // A port of virtio-serial says so when its queue is broken.
@@ -255,6 +254,7 @@ impl<'a> Connection<'a> {
                 Err(e) => return Err(self.broken(Ending::Gone(format!("writing to the host: {e}")))),
             }
         }
+        self.cut = false;
         self.prefix = prefix;
         Ok(())
     }
@@ -317,15 +317,15 @@ impl<'a> Connection<'a> {
 
     /// What is left of the time that the host has; nothing if it owes nothing.
     fn deadline(&self) -> Option<Duration> {
-        let answer = self.owes().then_some(self.progress);
-        let since = [answer, self.message_since].into_iter().flatten().min()?;
+        let oldest = self.asked.values().next().copied();
+        let since = [oldest, self.message_since].into_iter().flatten().min()?;
         Some(self.limit.saturating_sub(since.elapsed()))
     }
 
     /// Sends a ping if nothing was heard for long; the time until then.
     pub(super) fn keep_alive(&mut self) -> Result<Duration, Ending> {
         let left = IDLE_TIMEOUT.saturating_sub(self.heard.elapsed());
-        if left.is_zero() && !self.owes() {
+        if left.is_zero() && self.asked.is_empty() {
             self.send(0, Message::Ping, &[])?;
         }
         Ok(if left.is_zero() { IDLE_TIMEOUT } else { left })
@@ -383,12 +383,11 @@ impl<'a> Connection<'a> {
     }
 
     fn begin(&mut self, envelope: Envelope) -> Result<(), Ending> {
-        let owed = self.owed();
         if let Err(e) = self.session.receiving(&envelope) {
             return Err(self.refuse(&e.answer(), e));
         }
-        if self.owed() < owed {
-            self.progress = self.heard;
+        if !self.is_open(envelope.request) {
+            self.asked.remove(&envelope.request);
         }
         match self.decoder.data_left() {
             0 if is_noise(&envelope) => {}
@@ -408,8 +407,12 @@ impl<'a> Connection<'a> {
         self.last_words(&Envelope::fatal(0, ErrorCode::ShuttingDown, "the pipeline was stopped"));
     }
 
-    /// Tells the host why the connection ends, if there is space for it: nobody waits for that.
+    /// Tells the host why the connection ends, if there is space for it: nobody waits for that. In the middle of a message
+    /// it would be taken for a part of that.
     fn last_words(&mut self, envelope: &Envelope) {
+        if self.cut {
+            return;
+        }
         let mut prefix = Vec::new();
         if let (Ok(outgoing), Ok(())) = (Outgoing::new(envelope, &mut prefix, &[]), self.session.sending(envelope)) {
             let _ = self.link.write(outgoing.slices());

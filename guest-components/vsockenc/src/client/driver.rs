@@ -27,24 +27,17 @@ pub(super) struct Driver {
     pub(super) setup: Option<Setup>,
 }
 
-/// How long the host has been away, and how long to pause.
+/// The time in which no host encodes.
 struct Outage {
     since: Instant,
     pause: Duration,
-}
-
-/// How far a connection came.
-enum Met {
-    Nobody,
-    /// The host answered: a new outage begins, with the pauses of the one before.
-    Host,
-    /// It encoded: all is well.
-    Encoder,
+    /// Whether the pipeline was told.
+    told: bool,
 }
 
 impl Outage {
-    fn new() -> Self {
-        Self { since: Instant::now(), pause: FIRST_PAUSE }
+    fn new(pause: Duration) -> Self {
+        Self { since: Instant::now(), pause, told: false }
     }
 }
 
@@ -62,17 +55,11 @@ impl Driver {
             Ok(gpu) => self.gpu = Some(Arc::new(gpu)),
             Err(reason) => gst::info!(CAT, "frames can travel as pixels only: {reason}"),
         }
-        let mut outage = Outage::new();
+        let mut outage = Outage::new(FIRST_PAUSE);
         while !self.mailbox.is_stopped() {
             self.take_requests();
             self.answer_offline();
-            let (ending, met) = self.connect_and_serve(&outage);
-            match met {
-                Met::Nobody => {}
-                Met::Host => outage.since = Instant::now(),
-                Met::Encoder => outage = Outage::new(),
-            }
-            match ending {
+            match self.connect_and_serve(&mut outage) {
                 Ending::Stopped => {}
                 Ending::Gone(text) if self.options.reconnect => self.pause(&mut outage, &text),
                 Ending::Gone(text) => return self.mailbox.fail(Fault { kind: FaultKind::Host, text }),
@@ -99,16 +86,27 @@ impl Driver {
         }
     }
 
-    fn connect_and_serve(&mut self, outage: &Outage) -> (Ending, Met) {
+    /// How the connection ended. A new outage begins behind one that encoded, and behind one that no frame waited for. A host
+    /// that fails at once is not asked any faster for that, and frames that wait for it do not wait for longer.
+    fn connect_and_serve(&mut self, outage: &mut Outage) -> Ending {
         let mailbox = Arc::clone(&self.mailbox);
-        match self.connect(outage, &mailbox) {
-            Ok(connection) => {
-                let (ending, encoded) = Serving::new(self, connection).run();
-                self.figure(|figures| figures.connected = false);
-                (ending, if encoded { Met::Encoder } else { Met::Host })
-            }
-            Err(ending) => (ending, Met::Nobody),
+        let connection = match self.connect(outage, &mailbox) {
+            Ok(connection) => connection,
+            Err(ending) => return ending,
+        };
+        let (ending, encoded) = Serving::new(self, connection).run();
+        self.figure(|figures| figures.connected = false);
+        if encoded {
+            *outage = Outage::new(FIRST_PAUSE);
+        } else if !self.frames_wait() {
+            *outage = Outage::new(outage.pause);
         }
+        ending
+    }
+
+    fn frames_wait(&mut self) -> bool {
+        self.take_requests();
+        self.queue.iter().any(|request| matches!(request, Request::Frame(..)))
     }
 
     fn connect<'a>(&self, outage: &Outage, mailbox: &'a Mailbox) -> Result<Connection<'a>, Ending> {
@@ -143,7 +141,7 @@ impl Driver {
     /// Pauses before the next attempt. When the host has been away for too long, frames are dropped until it is back.
     fn pause(&mut self, outage: &mut Outage, text: &str) {
         gst::warning!(CAT, "{text}");
-        if outage.pause == FIRST_PAUSE {
+        if !std::mem::replace(&mut outage.told, true) {
             self.mailbox.emit(Event::Away(text.to_owned()));
         }
         if outage.since.elapsed() + outage.pause >= self.options.timeout {

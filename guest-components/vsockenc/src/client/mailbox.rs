@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem::discriminant;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use helix_frame_protocol::limits::MAX_IN_FLIGHT;
@@ -198,17 +199,15 @@ impl Mailbox {
         std::mem::take(&mut self.lock().inbox)
     }
 
-    /// Says something that is about no frame. Of what is out of date nothing is kept, so that connections that come and go
-    /// while nobody listens fill no memory.
+    /// Says something that is about no frame. What it replaces is not kept, so that connections that come and go while
+    /// nobody listens fill no memory.
     pub(super) fn emit(&self, event: Event) {
         self.tell(|state| {
-            if matches!(event, Event::Away(_)) {
-                state.outbox.retain(|event| !matches!(event, Event::Away(_)));
-            }
-            let configured = |event: &Event| matches!(event, Event::Configured(_));
-            if configured(&event) && state.outbox.back().is_some_and(configured) {
-                state.outbox.pop_back();
-            }
+            let of_frame = |event: &Event| matches!(event, Event::Unit { .. } | Event::Dropped { .. });
+            let last = state.outbox.iter().rposition(of_frame).map_or(0, |index| index + 1);
+            let mut behind = state.outbox.split_off(last);
+            behind.retain(|old| discriminant(old) != discriminant(&event));
+            state.outbox.append(&mut behind);
             state.outbox.push_back(event);
         });
     }

@@ -31,6 +31,11 @@ impl Encoder {
         gst::ElementFactory::find(self.factory()).is_some()
     }
 
+    /// Whether it takes DMA-BUFs as such. The others map them.
+    pub(super) fn takes_dma_bufs(self) -> bool {
+        self == Self::Host
+    }
+
     /// An element of it, set for frames that are needed at once.
     pub(super) fn make(self, settings: &Settings) -> Result<gst::Element, glib::BoolError> {
         let element = gst::ElementFactory::make(self.factory()).build()?;

@@ -76,10 +76,14 @@ impl ObjectSubclass for HelixH264Enc {
 
     fn with_class(class: &Self::Class) -> Self {
         let template = |name| class.pad_template(name).expect("a template of this class");
-        let sink = gst::GhostPad::builder_from_template(&template("sink")).chain_function(|pad, parent, buffer| {
-            let refused = || Err(gst::FlowError::Error);
-            HelixH264Enc::catch_panic_pad_function(parent, refused, |bin| bin.chain(pad, buffer))
-        });
+        let sink = gst::GhostPad::builder_from_template(&template("sink"))
+            .chain_function(|pad, parent, buffer| {
+                let refused = || Err(gst::FlowError::Error);
+                HelixH264Enc::catch_panic_pad_function(parent, refused, |bin| bin.chain(pad, buffer))
+            })
+            .event_function(|pad, parent, event| {
+                HelixH264Enc::catch_panic_pad_function(parent, || false, |bin| bin.sink_event(pad, event))
+            });
         let source = gst::GhostPad::builder_from_template(&template("src"));
         Self {
             settings: Mutex::default(),
@@ -169,7 +173,7 @@ impl ElementImpl for HelixH264Enc {
         if change == gst::StateChange::ReadyToPaused {
             // An encoder that does not start is replaced like one that fails later.
             while result.is_err()
-                && let Some(failure) = lock(&self.state).failure.take()
+                && let Some(failure) = self.take_failure()
             {
                 self.replace(&failure);
                 result = self.parent_change_state(change);
@@ -193,7 +197,8 @@ impl BinImpl for HelixH264Enc {
             drop(state);
             return self.parent_handle_message(message);
         }
-        state.failure = Some(format!("{} ({})", error.error(), error.debug().unwrap_or_default()));
+        // The first has the cause; base classes tell of what came of it.
+        state.failure.get_or_insert_with(|| format!("{} ({})", error.error(), error.debug().unwrap_or_default()));
         drop(state);
         self.failed.notify_all();
     }
@@ -244,16 +249,28 @@ impl HelixH264Enc {
         }
     }
 
-    fn insert(&self, encoder: Encoder) -> Result<(), glib::BoolError> {
+    fn insert(&self, encoder: Encoder) -> Result<(), String> {
         let settings = lock(&self.settings).clone();
-        let element = encoder.make(&settings)?;
-        let Frame { convert, parse, .. } = self.frame.as_ref().map_err(|why| glib::bool_error!("{why}"))?;
+        let element = encoder.make(&settings).map_err(|e| e.to_string())?;
+        let Frame { convert, parse, .. } = self.frame.as_ref()?;
         let bin = self.obj();
-        bin.add(&element)?;
+        bin.add(&element).map_err(|e| e.to_string())?;
         lock(&self.state).current = Some((encoder, element.clone()));
-        let linked =
-            gst::Element::link_many([convert, &element, parse]).and_then(|()| element.sync_state_with_parent());
-        linked.inspect_err(|_| self.remove_current())
+        // Caps that the encoder before had, as those of DMA-BUFs, say nothing about this one.
+        let linked = convert
+            .link_pads_full(Some("src"), &element, Some("sink"), gst::PadLinkCheck::TEMPLATE_CAPS)
+            .and_then(|()| element.link(parse))
+            .and_then(|()| element.sync_state_with_parent());
+        linked.map_err(|e| {
+            let said = self.take_failure();
+            self.remove_current();
+            said.unwrap_or_else(|| e.to_string())
+        })
+    }
+
+    /// The lock is free again when it returns.
+    fn take_failure(&self) -> Option<String> {
+        lock(&self.state).failure.take()
     }
 
     fn remove_current(&self) {
@@ -280,15 +297,14 @@ impl HelixH264Enc {
 
     fn chain(&self, pad: &gst::GhostPad, buffer: gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         loop {
-            let failure = lock(&self.state).failure.take();
-            if let Some(failure) = failure {
+            if let Some(failure) = self.take_failure() {
                 self.replace(&failure);
             }
             let result = gst::ProxyPad::chain_default(pad, Some(&*self.obj()), buffer.clone());
             let again = match result {
                 // Without a message it is not the encoder that failed, but what comes behind it.
                 Err(gst::FlowError::Error) => self.has_failed(),
-                Err(gst::FlowError::NotNegotiated) => self.has_refused(pad),
+                Err(gst::FlowError::NotNegotiated) => self.has_refused(),
                 _ => false,
             };
             if !again {
@@ -297,19 +313,36 @@ impl HelixH264Enc {
         }
     }
 
-    /// Whether the encoder takes none of the formats that come, and another one might.
-    fn has_refused(&self, pad: &gst::GhostPad) -> bool {
+    /// Frames that the encoder does not take, or a stream that nobody takes: whether there is another one that may do better.
+    fn has_refused(&self) -> bool {
         let mut state = lock(&self.state);
-        let refused = pad.has_current_caps()
-            && state
-                .current
-                .as_ref()
-                .is_some_and(|(_, element)| element.static_pad("sink").is_some_and(|sink| !sink.has_current_caps()));
-        let again = refused && !state.next.is_empty();
+        let again = !state.next.is_empty();
         if again {
-            state.failure.get_or_insert_with(|| "it does not take these frames".to_owned());
+            state.failure.get_or_insert_with(|| "it does not take these frames, or nobody takes its stream".to_owned());
         }
         again
+    }
+
+    /// Caps that are refused are sent again with the next frame: only there the encoder is changed.
+    fn sink_event(&self, pad: &gst::GhostPad, event: gst::Event) -> bool {
+        match event.view() {
+            gst::EventView::Caps(caps) => {
+                self.pass_caps(caps.caps());
+                true
+            }
+            _ => gst::Pad::event_default(pad, Some(&*self.obj()), event),
+        }
+    }
+
+    /// Passes caps on as the current encoder knows them. DMA-BUFs are mapped like other memory by all that see no difference.
+    fn pass_caps(&self, caps: &gst::CapsRef) {
+        let takes_dma_bufs = lock(&self.state).current.as_ref().is_some_and(|(encoder, _)| encoder.takes_dma_bufs());
+        let mut caps = caps.to_owned();
+        if !takes_dma_bufs {
+            caps.make_mut().set_features_simple(None);
+        }
+        // What comes of it is the answer to the next frame.
+        let _ = self.sink.internal().map(|pad| pad.push_event(gst::event::Caps::new(&caps)));
     }
 
     /// Waits for the message of an encoder that may have failed.
@@ -331,6 +364,9 @@ impl HelixH264Enc {
         self.remove_current();
         if let Err(text) = self.take_next(&why) {
             gst::element_imp_error!(self, gst::StreamError::Encode, ("No H.264 encoder is left"), ["{text}"]);
+        }
+        if let Some(caps) = self.sink.current_caps() {
+            self.pass_caps(&caps);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The element's side of the pipeline. No thread of the pipeline ever waits for the host itself.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 
 use gst::glib;
@@ -34,6 +35,8 @@ struct State {
     frames: u64,
     /// Frames that were not given to the host's thread.
     dropped: u64,
+    /// Frames that are dropped as soon as those before them are done.
+    dropping: BTreeSet<u32>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -155,7 +158,7 @@ impl VideoEncoderImpl for VsockEnc {
                 // It is still wanted.
                 mailbox.force_keyframe();
             }
-            return self.drop_frame(frame);
+            return self.refuse_frame(frame);
         }
         let mailbox = self.mailbox().ok_or(gst::FlowError::Flushing)?;
         self.follow_settings(&mailbox);
@@ -173,7 +176,7 @@ impl VideoEncoderImpl for VsockEnc {
         match self.unlocked(|| mailbox.submit(job)) {
             Ok(()) => Ok(gst::FlowSuccess::Ok),
             Err(Refused::Away) => match element.frame(number as i32) {
-                Some(frame) => self.drop_frame(frame),
+                Some(frame) => self.refuse_frame(frame),
                 None => Ok(gst::FlowSuccess::Ok),
             },
             Err(refused) => Err(flow_error(refused)),
@@ -191,6 +194,7 @@ impl VideoEncoderImpl for VsockEnc {
     }
 
     fn flush(&self) -> bool {
+        lock(&self.state).dropping.clear();
         if let Some(mailbox) = self.mailbox() {
             mailbox.flush();
         }
@@ -295,14 +299,33 @@ impl VsockEnc {
         })
     }
 
-    /// A frame without an access unit.
-    fn drop_frame(&self, frame: VideoCodecFrame) -> Result<gst::FlowSuccess, gst::FlowError> {
+    /// Drops a frame that the host's thread does not get.
+    fn refuse_frame(&self, frame: VideoCodecFrame) -> Result<gst::FlowSuccess, gst::FlowError> {
         lock(&self.state).dropped += 1;
-        self.ensure_caps();
-        self.obj().finish_frame(frame)
+        self.drop_frame(frame)
     }
 
-    pub(super) fn ensure_caps(&self) {
+    /// Drops a frame when its turn comes: with it the base class pushes the events before it, which must not overtake the
+    /// access units of earlier frames.
+    pub(super) fn drop_frame(&self, frame: VideoCodecFrame) -> Result<gst::FlowSuccess, gst::FlowError> {
+        lock(&self.state).dropping.insert(frame.system_frame_number());
+        self.finish_dropped()
+    }
+
+    /// Gives dropped frames that no other is before back to the base class.
+    pub(super) fn finish_dropped(&self) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let element = self.obj();
+        while let Some(frame) = element.oldest_frame() {
+            if !lock(&self.state).dropping.remove(&frame.system_frame_number()) {
+                break;
+            }
+            self.ensure_caps();
+            element.finish_frame(frame)?;
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
+    fn ensure_caps(&self) {
         let setup = lock(&self.state).setup.clone();
         if let Some(setup) = setup {
             output::ensure_caps(&self.obj(), &setup);

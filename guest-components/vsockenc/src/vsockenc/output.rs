@@ -15,17 +15,18 @@ pub(super) fn deliver(element: &VsockEnc, mailbox: &Mailbox, (event, flushes): (
     match event {
         Event::Configured(both) => configured(element, mailbox, &both.0, &both.1),
         Event::Unit { number, data, keyframe, dts } => {
-            finish(element, mailbox, (number, flushes), |frame| {
+            finish(element, mailbox, (number, flushes), |mut frame| {
                 frame.set_output_buffer(gst::Buffer::from_mut_slice(data));
                 frame.set_dts(dts);
                 if keyframe {
                     frame.set_flags(VideoCodecFrameFlags::SYNC_POINT);
                 }
+                element.finish_frame(frame)
             });
         }
         Event::Dropped { number, reason } => {
             gst::warning!(CAT, obj = element, "frame {number} is dropped: {reason}");
-            finish(element, mailbox, (number, flushes), |_| element.imp().ensure_caps());
+            finish(element, mailbox, (number, flushes), |frame| element.imp().drop_frame(frame));
         }
         Event::Drained(number) => mailbox.drained(number),
         Event::Away(text) => {
@@ -35,22 +36,21 @@ pub(super) fn deliver(element: &VsockEnc, mailbox: &Mailbox, (event, flushes): (
     }
 }
 
-/// Gives a frame back to the base class, which pushes it if it has an access unit.
+/// Gives a frame back to the base class, by `finish`, and those behind it that waited for that to be dropped.
 ///
 /// After a flush there may be another frame of that number.
 fn finish(
     element: &VsockEnc,
     mailbox: &Mailbox,
     (number, flushes): (u32, u64),
-    change: impl FnOnce(&mut VideoCodecFrame<'_>),
+    finish: impl FnOnce(VideoCodecFrame<'_>) -> Result<gst::FlowSuccess, gst::FlowError>,
 ) {
-    if let Some(mut frame) = element.frame(number as i32) {
+    if let Some(frame) = element.frame(number as i32) {
         // The frame holds the lock under which flushes happen.
         if mailbox.flushes() != flushes {
             return;
         }
-        change(&mut frame);
-        if let Err(error) = element.finish_frame(frame) {
+        if let Err(error) = finish(frame).and_then(|_| element.imp().finish_dropped()) {
             gst::debug!(CAT, obj = element, "frame {number} cannot be pushed: {error}");
             if error != gst::FlowError::Flushing {
                 mailbox.downstream_failed(error);

@@ -194,3 +194,30 @@ fn it_can_be_stopped_and_started_again() {
     encoder.caps(&picture());
     through(&mut encoder, 0);
 }
+
+fn dma_buf_caps(info: &VideoInfo) -> gst::Caps {
+    let mut caps = info.to_caps().expect("caps");
+    caps.make_mut().set_features_simple(Some(gst::CapsFeatures::new([gst_allocators::CAPS_FEATURE_MEMORY_DMABUF])));
+    caps
+}
+
+#[test]
+fn a_stream_of_dma_bufs_goes_on_in_software() {
+    let host = Host::start(Manners { canned: canned(), ..Manners::default() });
+    let mut encoder = auto(&[("transport", &host.transport())]);
+    encoder.harness.set_src_caps(dma_buf_caps(&picture()));
+    encoder.harness.push(dma_buf(&still(0))).expect("a frame that is taken");
+    encoder.harness.pull().expect("an access unit");
+    assert_eq!(chosen(&encoder).0, "vsockenc");
+    drop(host);
+    let unit = within(TIMEOUT * 2 + SLACK * 2, "the change", || {
+        (1..1000).find_map(|index| {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            encoder.harness.push(dma_buf(&still(index))).expect("a frame that is taken");
+            encoder.harness.try_pull()
+        })
+    });
+    assert!(!is_delta(&unit.expect("an access unit")));
+    assert_eq!(chosen(&encoder).0, "x264enc");
+    assert!(!has_error(&encoder));
+}

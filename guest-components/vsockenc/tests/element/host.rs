@@ -38,6 +38,10 @@ pub(crate) struct Manners {
     pub(crate) fail_frames: usize,
     /// Refuses configurations.
     pub(crate) refuse_configure: bool,
+    /// Ends the connection by a fatal error at each configuration.
+    pub(crate) die_at_configure: bool,
+    /// Never answers the frame of this number, counted from 1.
+    pub(crate) lose_frame: usize,
     /// Answers every so manieth frame by skipped.
     pub(crate) skip_every: usize,
     /// Access units to send one after the other instead of its own.
@@ -287,6 +291,10 @@ impl Peer {
             Message::Hello(hello) => return self.greet(request, hello),
             Message::Configure(configure) => {
                 self.note(Seen::Configure(configure));
+                if self.manners.die_at_configure {
+                    self.send(Envelope::fatal(0, ErrorCode::Encoder, "the encoder died"), &[]);
+                    return false;
+                }
                 if !self.release(stream) {
                     return false;
                 }
@@ -360,6 +368,9 @@ impl Peer {
             unknown[..8].copy_from_slice(b"HXFP\x02\0\x77\x87");
             while self.sink.write_all(&unknown).is_ok() {}
             return false;
+        }
+        if self.frames == self.manners.lose_frame {
+            return true;
         }
         self.held.push((request, frame, sum));
         self.held.len() < self.manners.hold || self.release(stream)

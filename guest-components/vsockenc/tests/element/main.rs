@@ -7,5 +7,6 @@ mod faults;
 mod flow;
 mod formats;
 mod host;
+mod outages;
 mod reconnects;
 mod support;

@@ -6,6 +6,7 @@ use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use gst::prelude::*;
+use gst_allocators::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo, VideoMeta};
 
@@ -129,6 +130,22 @@ pub(crate) fn laid_out(
     VideoMeta::add_full(writable, flags, info.format(), info.width(), info.height(), offsets, &strides)
         .expect("metadata");
     (buffer, hasher.finish())
+}
+
+/// The same frame as a DMA-BUF. There is no exporter of them in every test machine; a memfd in a DMA-BUF's memory is mapped
+/// in the same way.
+pub(crate) fn dma_buf(frame: &gst::Buffer) -> gst::Buffer {
+    let pixels = bytes(frame);
+    let file = rustix::fs::memfd_create("frame", rustix::fs::MemfdFlags::CLOEXEC).expect("a memfd");
+    assert_eq!(rustix::io::write(&file, &pixels), Ok(pixels.len()));
+    #[allow(unsafe_code)]
+    // SAFETY: The descriptor is owned, and its file has so many bytes.
+    let memory = unsafe { gst_allocators::DmaBufAllocator::new().alloc_dmabuf(file, pixels.len()) }.expect("memory");
+    let mut buffer = gst::Buffer::new();
+    let writable = buffer.get_mut().expect("a buffer of its own");
+    writable.append_memory(memory);
+    writable.set_pts(frame.pts());
+    buffer
 }
 
 fn rows(info: &VideoInfo, plane: usize) -> (usize, usize) {
