@@ -18,6 +18,7 @@ use crate::guest;
 pub(crate) struct Ways {
     words: HashMap<String, String>,
     started: Instant,
+    came_up: AtomicBool,
     pub(crate) data_disk: String,
 }
 
@@ -28,11 +29,21 @@ impl Ways {
             let (name, value) = word.split_once('=').unwrap_or((word, ""));
             (name.to_owned(), value.to_owned())
         };
-        Self { words: text.split(',').map(word).collect(), started: Instant::now(), data_disk }
+        Self {
+            words: text.split(',').map(word).collect(),
+            started: Instant::now(),
+            came_up: AtomicBool::new(false),
+            data_disk,
+        }
     }
 
     pub(crate) fn is(&self, way: &str) -> bool {
         self.words.contains_key(way)
+    }
+
+    /// Whether this has been asked before.
+    pub(crate) fn has_come_up(&self) -> bool {
+        self.came_up.swap(true, Ordering::Relaxed)
     }
 
     /// Whether the agent is there by now.

@@ -37,12 +37,16 @@ impl VerbLock {
     }
 }
 
-/// Takes the lock of `file` unless somebody has it for longer than a moment. Who only asks has it for one; and a command that
-/// is killed while it starts a program leaves it to that, until that is executed.
+/// Takes the lock of `file` unless somebody has it for longer than a moment. Who only asks has it for one; and a program
+/// that is being started has it until it is executed, also when whoever starts it has let go or was killed.
 pub(crate) fn try_for_a_moment(file: &File) -> std::io::Result<bool> {
+    for_a_moment(|| file.try_lock())
+}
+
+fn for_a_moment(attempt: impl Fn() -> Result<(), TryLockError>) -> std::io::Result<bool> {
     let deadline = Instant::now() + MOMENT;
     loop {
-        match file.try_lock() {
+        match attempt() {
             Ok(()) => return Ok(true),
             Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(POLL),
             Err(TryLockError::WouldBlock) => return Ok(false),
@@ -65,7 +69,8 @@ pub(crate) fn holder(path: &Path) -> Result<Option<String>, Error> {
         return Ok(None);
     }
     let mut file = open(path)?;
-    Ok(is_held(&file, path)?.then(|| told(&mut file)))
+    let free = for_a_moment(|| file.try_lock_shared()).map_err(Error::io("asking for the lock", path))?;
+    Ok((!free).then(|| told(&mut file)))
 }
 
 /// Whether somebody holds the lock of `file`, which is at `path`.

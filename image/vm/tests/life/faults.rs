@@ -120,12 +120,13 @@ fn an_encoder_that_does_not_start_leaves_the_machine_running() {
 #[test]
 fn a_second_up_while_one_is_under_way_is_told_so() {
     let world = World::new();
-    let mut first = world.launcher("up", "boot=2000");
+    let mut first = world.launcher("up", "boot=6000");
     until("the first one's QEMU", || world.file("run/qmp.sock").exists());
     let error = world.up_with(&world.config("")).unwrap_err();
     let told = format!("`vm up`, process {}", first.id());
     assert!(error.kind() == Kind::Host && error.to_string().contains(&told), "{error}");
-    assert_eq!((world.state(), world.vm().status().unwrap().detail), (State::Busy, Some(told)));
+    let status = world.vm().status().unwrap();
+    assert_eq!((status.state, status.detail), (State::Busy, Some(told)));
     assert!(matches!(world.vm().down(PATIENCE), Err(Error::Busy { .. })));
     assert!(first.wait().unwrap().success());
     assert!(world.up().already);
