@@ -68,3 +68,28 @@ fn planes(picture: &Picture<'_>) -> Result<[Plane; 3], String> {
     }
     Ok(planes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use gst_video::{VideoFormat, VideoFrameFlags, VideoInfo};
+    use helix_frame_protocol::{PixelFormat, Size};
+
+    #[test]
+    fn rows_that_the_wire_forbids_are_no_resource() {
+        gst::init().expect("GStreamer");
+        let info = VideoInfo::builder(VideoFormat::Bgrx, 64, 48).build().expect("video info");
+        let found = |stride: i32| {
+            let mut buffer = gst::Buffer::with_size(64 * 48 * 4).expect("a buffer");
+            let writable = buffer.get_mut().expect("a buffer of its own");
+            let flags = VideoFrameFlags::empty();
+            VideoMeta::add_full(writable, flags, VideoFormat::Bgrx, 64, 48, &[0], &[stride]).expect("metadata");
+            let size = Size { width: 64, height: 48 };
+            planes(&Picture { info: &info, format: PixelFormat::Bgrx, size, buffer: &buffer })
+        };
+        assert_eq!(found(256).expect("planes")[0], Plane { offset: 0, stride: 256 });
+        for stride in [-256, 0, 255, MAX_STRIDE as i32 + 1] {
+            assert!(found(stride).is_err(), "{stride}");
+        }
+    }
+}
