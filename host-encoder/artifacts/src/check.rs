@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::client::{Client, Got, frame, hello, wanted};
 use crate::daemon::Daemon;
-use crate::decoder::decode;
+use crate::decoder::{self, decode};
 use crate::error::Error;
 use crate::pictures::{draw, expected, worst_psnr};
 use crate::target::Target;
@@ -90,9 +90,11 @@ pub struct Measured {
 /// Runs the daemon and encodes with it.
 ///
 /// # Errors
-/// When the check cannot be run to its end: a figure below its bound is a fault of the result.
+/// When the check cannot be run to its end, or the daemon gives no stream that can be decoded. A figure below its bound is
+/// a fault of the result.
 pub fn check(args: &CheckArgs, root: &Path, say: &dyn Fn(&str)) -> Result<Checked, Error> {
     let program = args.program.clone().map_or_else(|| built(root), Ok)?;
+    decoder::ready()?;
     let daemon = Daemon::start(&program, args.encoder.as_deref())?;
     let mut checked = Checked { daemon: String::new(), encoder: String::new(), kinds: Vec::new(), faults: Vec::new() };
     for (format, width, height) in CASES {
@@ -139,7 +141,8 @@ impl Checked {
 }
 
 fn unexpected(message: &Message) -> Error {
-    Error::Unfinished(format!("the daemon answers {message:?}"))
+    let what = "the daemon does not do what it is asked".to_owned();
+    Error::Faults { what, faults: vec![format!("it answers {message:?}")] }
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -306,7 +309,7 @@ impl Asking {
 
 /// The lowest ratio of any plane of any frame.
 fn psnr(stream: &[u8], pictures: &Pictures, frames: u32) -> Result<f64, Error> {
-    let decoded = decode(stream).map_err(|fault| Error::Unfinished(format!("decoding: {fault}")))?;
+    let decoded = decode(stream)?;
     let (size, count) = (decoded.size, decoded.frames.len());
     let pairs = || decoded.frames.iter().zip((0..).map(|frame| &pictures.wanted[Pictures::place(frame)]));
     if count != frames as usize || pairs().any(|(found, wanted)| found.len() != wanted.len()) {

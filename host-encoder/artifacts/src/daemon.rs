@@ -4,6 +4,8 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use helix_command::Cmd;
 
@@ -11,6 +13,8 @@ use crate::error::Error;
 
 /// The name of its socket, in a folder of its own.
 const SOCKET: &str = "socket";
+/// How long it may take until it listens.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Daemon {
     child: Child,
@@ -28,13 +32,21 @@ impl Daemon {
         }
         let mut command = command.to_std();
         let mut child = command.stdout(Stdio::piped()).spawn().map_err(Error::file("starting", program))?;
-        let mut line = String::new();
         let stdout = child.stdout.take().map(BufReader::new);
         // From here on it is ended whatever happens.
         let daemon = Self { child, folder };
-        stdout.map_or(Ok(0), |mut out| out.read_line(&mut line)).map_err(Error::file("reading from", program))?;
-        if line.trim_end() != format!("listening on unix:{}", socket.display()) {
-            let said = if line.is_empty() { "nothing; its error is above" } else { line.trim_end() };
+        let (sender, first) = channel();
+        // It ends with the daemon, or with the program.
+        std::thread::spawn(move || {
+            let line = stdout.map_or(Ok(String::new()), |out| out.lines().next().unwrap_or(Ok(String::new())));
+            sender.send(line)
+        });
+        let line = first.recv_timeout(PATIENCE).map_err(|_| {
+            Error::Unfinished(format!("{} does not say within {PATIENCE:?} that it listens", program.display()))
+        })?;
+        let line = line.map_err(Error::file("reading from", program))?;
+        if line != format!("listening on unix:{}", socket.display()) {
+            let said = if line.is_empty() { "nothing; its error is above" } else { &line };
             return Err(Error::Unfinished(format!("{} does not listen, it says {said}", program.display())));
         }
         Ok(daemon)

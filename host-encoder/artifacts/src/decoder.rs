@@ -6,6 +6,7 @@ use std::process::{Child, Stdio};
 use helix_command::Cmd;
 use helix_frame_protocol::Size;
 
+use crate::error::Error;
 use crate::target::Target;
 
 /// A stream, decoded.
@@ -28,8 +29,8 @@ impl Decoded {
 /// Decodes a byte stream (Annex B).
 ///
 /// # Errors
-/// When ffmpeg is missing, or finds any fault in the stream.
-pub fn decode(stream: &[u8]) -> Result<Decoded, String> {
+/// When ffmpeg is missing, cannot be run, or finds any fault in the stream.
+pub fn decode(stream: &[u8]) -> Result<Decoded, Error> {
     let entries = "stream=width,height,pix_fmt,color_range,color_space,profile,level";
     let probe = ["-v", "error", "-f", "h264", "-i", "pipe:0", "-show_entries", entries, "-of", "default=nw=1"];
     let text = run("ffprobe", &probe, stream)?;
@@ -40,7 +41,7 @@ pub fn decode(stream: &[u8]) -> Result<Decoded, String> {
         .collect();
     let side = |key: &str| about.iter().find(|(k, _)| k == key).and_then(|(_, v)| v.parse().ok());
     let (Some(width), Some(height)) = (side("width"), side("height")) else {
-        return Err("ffprobe finds no picture in the stream".to_owned());
+        return Err(faulty("ffprobe finds no picture in it".to_owned()));
     };
     // `-err_detect explode` makes every fault of the stream an error, and raw planes are not converted.
     let args = ["-v", "error", "-err_detect", "explode", "-xerror", "-f", "h264", "-i", "pipe:0"];
@@ -48,27 +49,39 @@ pub fn decode(stream: &[u8]) -> Result<Decoded, String> {
     let pixels = run("ffmpeg", &[&args[..], &raw].concat(), stream)?;
     let length = (width * height * 3 / 2) as usize;
     if pixels.len() % length != 0 {
-        return Err(format!("ffmpeg gives {} bytes for frames of {length}", pixels.len()));
+        return Err(faulty(format!("ffmpeg gives {} bytes for frames of {length}", pixels.len())));
     }
     Ok(Decoded { frames: pixels.chunks(length).map(<[u8]>::to_vec).collect(), size: Size { width, height }, about })
 }
 
-/// What a program writes; that it complains at all is a failure.
-fn run(program: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, String> {
+fn faulty(fault: String) -> Error {
+    Error::Faults { what: "the stream cannot be decoded".to_owned(), faults: vec![fault] }
+}
+
+/// Whether the programs can be started.
+///
+/// # Errors
+/// When one cannot, with the command that installs it.
+pub fn ready() -> Result<(), Error> {
+    ["ffprobe", "ffmpeg"].into_iter().try_for_each(|program| run(program, &["-v", "error", "-version"], &[]).map(drop))
+}
+
+/// What a program writes; that it complains at all is a fault of the stream.
+fn run(program: &str, args: &[&str], input: &[u8]) -> Result<Vec<u8>, Error> {
     let mut command = Cmd::new(program).args(args).to_std();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|e| {
         let install =
             if Target::host() == Some(Target::Mac) { "brew install ffmpeg" } else { "sudo apt-get install ffmpeg" };
-        format!("{program} cannot be started: {e}; install it with\n  {install}")
+        Error::NotReady(format!("{program} cannot be started: {e}; install it with\n  {install}"))
     })?;
-    let failed = |e: std::io::Error| format!("{program}: {e}");
+    let failed = |e: std::io::Error| Error::Unfinished(format!("{program}: {e}"));
     let (output, errors) = talk(&mut child, input).map_err(failed)?;
     let status = child.wait().map_err(failed)?;
     if status.success() && errors.is_empty() {
         Ok(output)
     } else {
-        Err(format!("{program} ended with {status}: {errors}"))
+        Err(faulty(format!("{program} ended with {status}: {errors}")))
     }
 }
 

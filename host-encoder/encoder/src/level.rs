@@ -4,9 +4,10 @@ use helix_frame_protocol::{Configure, Level};
 
 /// A row of table A-1 of ITU-T H.264: `level_idc`, macroblocks per second, macroblocks of a frame, kbit/s (times 1000 for
 /// the baseline and main profiles).
-const TABLE: [(u8, u64, u64, u64); 17] = [
+///
+/// Level 1b is left out: the baseline profile signals it by a flag that not all decoders know.
+const TABLE: [(u8, u64, u64, u64); 16] = [
     (10, 1485, 99, 64),
-    (9, 1485, 99, 128),
     (11, 3000, 396, 192),
     (12, 6000, 396, 384),
     (13, 11_880, 396, 768),
@@ -36,18 +37,16 @@ pub fn frames_per_second(configure: &Configure) -> f64 {
 }
 
 /// The lowest level that has room for the size, rate and bitrate; nothing if none up to 5.2 has.
-///
-/// Level 1b is left out: the baseline profile signals it by a flag that not all decoders know.
 pub fn least_level(configure: &Configure) -> Option<Level> {
     let side = |pixels: u32| u64::from(pixels.div_ceil(16));
     let (width, height) = (side(configure.size.width), side(configure.size.height));
     let frame = width * height;
     let per_second = (frame as f64 * frames_per_second(configure)).ceil() as u64;
-    let fits = |&&(idc, rate, size, kbits): &&(u8, u64, u64, u64)| {
+    let fits = |&&(_, rate, size, kbits): &&(u8, u64, u64, u64)| {
         // A side is at most √(8 × the largest frame) (A.3.1).
         let long = width.max(height);
         let shape = long * long <= 8 * size;
-        idc != 9 && frame <= size && per_second <= rate && configure.bitrate <= kbits * 1000 && shape
+        frame <= size && per_second <= rate && configure.bitrate <= kbits * 1000 && shape
     };
     TABLE.iter().find(fits).and_then(|row| Level::new(row.0))
 }

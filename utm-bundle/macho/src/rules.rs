@@ -66,6 +66,12 @@ pub enum Fault {
     Page(usize),
 }
 
+/// Whether an rpath is a place in the bundle of the file, or of the program that loads it.
+fn inside(rpath: &str) -> bool {
+    let rest = rpath.strip_prefix("@loader_path").or_else(|| rpath.strip_prefix("@executable_path"));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 fn shown(version: Option<Version>) -> String {
     version.map_or_else(|| "no stated version".to_owned(), |v| v.to_string())
 }
@@ -81,7 +87,7 @@ impl Rules<'_> {
         if file.kind == Kind::Library && !relocatable {
             faults.push(Fault::InstallName(file.install_name.clone()));
         }
-        faults.extend(file.rpaths.iter().filter(|path| !path.starts_with('@')).cloned().map(Fault::Rpath));
+        faults.extend(file.rpaths.iter().filter(|path| !inside(path)).cloned().map(Fault::Rpath));
         faults.extend(self.interface(file));
         if file.header_room < self.header_room {
             faults.push(Fault::HeaderRoom { found: file.header_room, wanted: self.header_room });

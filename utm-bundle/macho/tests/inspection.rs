@@ -101,6 +101,34 @@ fn another_minimum_version() {
     assert_eq!(faults(&for_ios, &list()), [Fault::MinimumVersion { found: None, wanted }]);
 }
 
+/// The library with one more load command, in the room behind the others.
+fn with_rpath(path: &str) -> Vec<u8> {
+    changed(|data| {
+        let (count, length) = (little(data, 16), little(data, 20));
+        let size = (12 + path.len() + 1).next_multiple_of(8);
+        let mut command: Vec<u8> = [0x8000_001c, size as u32, 12].into_iter().flat_map(u32::to_le_bytes).collect();
+        command.extend_from_slice(path.as_bytes());
+        command.resize(size, 0);
+        data[32 + length..][..size].copy_from_slice(&command);
+        data[16..20].copy_from_slice(&(count as u32 + 1).to_le_bytes());
+        data[20..24].copy_from_slice(&((length + size) as u32).to_le_bytes());
+    })
+}
+
+#[test]
+fn rpaths_outside_of_the_bundle() {
+    let allowed = list();
+    // The command takes some of the room for others.
+    let rules = Rules { minimum_macos: Version { major: 14, minor: 0 }, allowed: &allowed, header_room: 0x800 };
+    let faults = |path: &str| rules.faults(&MachO::read(&with_rpath(path)).expect("a file"));
+    for good in ["@loader_path", "@loader_path/../Frameworks", "@executable_path/../Frameworks"] {
+        assert_eq!(faults(good), [], "{good}");
+    }
+    for bad in ["/usr/local/lib", "lib", "@rpath/x", "@loader_pathology/x"] {
+        assert_eq!(faults(bad), [Fault::Rpath(bad.into())], "{bad}");
+    }
+}
+
 #[test]
 fn an_absolute_install_name() {
     let data = changed(|data| {

@@ -8,7 +8,7 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{NonNull, null, null_mut};
 
-use helix_frame_protocol::{Configure, Matrix, Profile, Range, Set, Size, SkipReason};
+use helix_frame_protocol::{Configure, Level, Matrix, Profile, Range, Set, Size, SkipReason};
 use objc2_core_foundation::{CFBoolean, CFDictionary, CFNumber, CFRetained, CFString, CFType};
 use objc2_core_media::{
     CMFormatDescription, CMSampleBuffer, CMTime, CMVideoFormatDescriptionGetH264ParameterSetAtIndex, kCMTimeInvalid,
@@ -44,7 +44,7 @@ impl Backend for VideoToolbox {
 
     fn open(&self, wanted: &Configure, sink: Sink) -> Result<Box<dyn Encoder>, EncodeError> {
         let size = even(wanted.size);
-        let least = least_level(&Configure { size, ..*wanted });
+        let least = least_level(&Configure { size, ..*wanted }).map(|least| stated(wanted.profile, least));
         let level = least.filter(|least| wanted.level.is_none_or(|most| *least <= most));
         let level = level.ok_or_else(|| EncodeError::Unsupported(format!("no allowed level has room for {size}")))?;
         let opened = Opened { profile: wanted.profile, level };
@@ -254,6 +254,15 @@ fn pixel_attributes(range: Range) -> CFRetained<CFDictionary<CFString, CFType>> 
     // SAFETY: the keys are constants of the framework.
     let keys = unsafe { [kCVPixelBufferPixelFormatTypeKey, kCVPixelBufferIOSurfacePropertiesKey] };
     dictionary(&keys, &[&format, surface.as_opaque()])
+}
+
+/// The level that the stream will state: VideoToolbox has none below 3.0 for the profiles whose level is set.
+fn stated(profile: Profile, least: Level) -> Level {
+    if profile == Profile::H264ConstrainedBaseline {
+        least
+    } else {
+        Level::new(30).map_or(least, |lowest| least.max(lowest))
+    }
 }
 
 /// The constant for a profile and the lowest level that is not lower; VideoToolbox has not all of them.

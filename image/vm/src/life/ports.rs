@@ -25,6 +25,16 @@ impl Ports {
         Ok(Self { ssh, api: free_near(PREFERRED.api, Some(ssh))? })
     }
 
+    /// Ports that nobody has now and hardly anybody asks for: for when somebody was quicker with those of [`Self::choose`].
+    pub(crate) fn any() -> std::io::Result<Self> {
+        let ssh = bind(0)?;
+        let mut api = bind(0)?;
+        while api == ssh {
+            api = bind(0)?;
+        }
+        Ok(Self { ssh, api })
+    }
+
     /// What differs from the preferred ports, for people.
     pub(crate) fn notes(self) -> Vec<String> {
         let pairs = [("SSH", PREFERRED.ssh, self.ssh), ("the API", PREFERRED.api, self.api)];
@@ -54,6 +64,12 @@ mod tests {
         let chosen = free_near(port, None).unwrap();
         assert_ne!(chosen, port);
         assert_ne!(free_near(chosen, Some(chosen)).unwrap(), chosen);
+    }
+
+    #[test]
+    fn any_ports_are_two() {
+        let Ports { ssh, api } = Ports::any().unwrap();
+        assert!(ssh != api && ssh != 0 && api != 0);
     }
 
     #[test]

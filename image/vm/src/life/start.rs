@@ -89,7 +89,7 @@ impl Start {
 
     /// Takes other ports, because somebody was quicker.
     pub(crate) fn choose_ports(&mut self) -> Result<(), Error> {
-        self.run.ports = Ports::choose().map_err(Error::io("looking for a free port on", Path::new("127.0.0.1")))?;
+        self.run.ports = Ports::any().map_err(Error::io("looking for a free port on", Path::new("127.0.0.1")))?;
         (self.machine.ssh_port, self.machine.api_port) = (Some(self.run.ports.ssh), Some(self.run.ports.api));
         Ok(())
     }
