@@ -482,7 +482,8 @@ fn credential(registry: &str) -> Result<Option<DockerCredential>, Refusal> {
         Err(ConfigNotFound | NoCredentialConfigured) => Ok(None),
         Err(ConfigReadError) if !configuration().is_some_and(|file| file.exists()) => Ok(None),
         Err(HelperCommunicationError) => Err(Refusal::Never(format!(
-            "the credential helper that Docker's configuration names for {server} cannot be run; is it installed?"
+            "the credential helper that Docker's configuration names for {server} cannot be run, or ended before it was \
+             asked; is it installed?"
         ))),
         // What a helper printed may hold a secret.
         Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {

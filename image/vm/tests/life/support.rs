@@ -142,9 +142,10 @@ pub(crate) fn signal(pid: i32, name: &str) {
 }
 
 pub(crate) fn executable(path: &Path, script: &str) {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::write(path, script).expect("a script");
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("a script that can be run");
+    let text = path.with_extension("text");
+    std::fs::write(&text, script).expect("a script");
+    // By a process of its own: a child of another test could inherit the open file, and nobody could run it then.
+    Cmd::new("install").args(["-m", "755"]).arg(&text).arg(path).run().expect("a script that can be run");
 }
 
 /// Waits until something is so.

@@ -138,9 +138,11 @@ fn credentials_come_from_dockers_configuration_and_its_helpers() {
     let helpers = dir.path().join("bin");
     std::fs::create_dir(&helpers).expect("a folder");
     let helper = |script: &str| {
-        let file = helpers.join("docker-credential-test");
-        std::fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("a helper");
-        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a helper");
+        let (text, program) = (helpers.join("text"), helpers.join("docker-credential-test"));
+        std::fs::write(&text, format!("#!/bin/sh\n{script}\n")).expect("a helper");
+        // By a process of its own: a child of another test could inherit the open file, and nobody could run it then.
+        let installed = Command::new("install").args(["-m", "755"]).args([&text, &program]).status();
+        assert!(installed.expect("install").success());
     };
     let pull = || {
         let path = format!("{}:{}", helpers.display(), std::env::var("PATH").expect("a path"));
@@ -172,7 +174,8 @@ fn credentials_come_from_dockers_configuration_and_its_helpers() {
     write(&format!("{{\"credHelpers\": {{\"{}\": \"none\"}}}}", registry.host));
     refused(&["the credential helper that Docker's configuration names", "cannot be run"]);
     write(&format!("{{\"credHelpers\": {{\"{}\": \"test\"}}}}", registry.host));
-    helper("echo right; exit 1");
+    // It reads what it is asked first, as helpers do.
+    helper("cat >/dev/null; echo right; exit 1");
     refused(&["the credential helper docker-credential-test failed"]);
     helper("cat >/dev/null; echo '{\"Username\": \"us\", \"Secret\": \"right\"}'");
     assert_eq!(pull().ends_with(0).json()["images"][0]["id"], image.id().to_string());
