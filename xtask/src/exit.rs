@@ -113,6 +113,7 @@ fn code(failure: &Failure) -> u8 {
             helix_vm::life::Kind::Host => 4,
             helix_vm::life::Kind::System => 5,
             helix_vm::life::Kind::Guest => 6,
+            helix_vm::life::Kind::Interrupted => 130,
         },
         Failure::Graph(error) => match error {
             helix_docker_graph::Error::Image { .. } => 3,
@@ -135,13 +136,14 @@ fn code(failure: &Failure) -> u8 {
 static INTERRUPTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// From now on the first Ctrl-C only sets a flag: programs under way get it too and fail, and everything is cleaned up
-/// on the way out. The second one ends this program at once.
-pub(crate) fn watch_interrupts() {
+/// on the way out. The second one ends this program at once. Returns the flag.
+pub(crate) fn watch_interrupts() -> Arc<AtomicBool> {
     let flag = INTERRUPTED.get_or_init(Arc::default).clone();
     let signal = signal_hook::consts::SIGINT;
     // Without a handler Ctrl-C simply ends the program, which loses nothing but the clean-up.
     let _ = signal_hook::flag::register_conditional_default(signal, flag.clone());
-    let _ = signal_hook::flag::register(signal, flag);
+    let _ = signal_hook::flag::register(signal, flag.clone());
+    flag
 }
 
 /// Whether Ctrl-C was pressed.
@@ -163,6 +165,10 @@ pub(crate) fn finish(result: Result<(), Failure>, json: bool) -> ExitCode {
         crate::ui::out(&format!("{document:#}"));
     }
     match code {
+        // It says itself what goes on.
+        130 if matches!(&failure, Failure::Vm(error) if error.kind() == helix_vm::life::Kind::Interrupted) => {
+            eprintln!("{failure}");
+        }
         130 => eprintln!("interrupted; the next run goes on where this one was"),
         _ => eprintln!("error: {failure}"),
     }

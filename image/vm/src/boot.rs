@@ -1,6 +1,7 @@
 //! From an image to a running, settled guest, or to a report of why there is none.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use helix_command::Cmd;
@@ -103,7 +104,7 @@ pub fn boot(config: &BootConfig, progress: &mut dyn FnMut(Progress<'_>)) -> Resu
     let command = config.programs.qemu.clone().args(machine.arguments());
     let child = QemuChild::start(&command, &folder.qemu_log())?;
     let booting = Booting::new(Box::new(child), folder, accelerator, facts);
-    let watched = booting.watch(config.deadline, config.allow_degraded, progress);
+    let watched = booting.watch(config.deadline, config.allow_degraded, &AtomicBool::new(false), progress);
     let mut running = watched.map_err(BootFailure::Guest)?;
     running._vsock = vsock;
     Ok(running)
@@ -142,6 +143,7 @@ fn prepare(
         qmp_socket: seen(&folder.qmp_socket())?,
         serial_log: seen(&folder.serial_log())?,
         console_socket: None,
+        spice_socket: seen(&folder.spice_socket())?,
         exit_with_parent: facts.exit_with_parent,
     })
 }
@@ -169,11 +171,12 @@ impl Booting {
         Self { child, folder, accelerator, facts, serial, started, timings, qmp, agent, settling }
     }
 
-    /// Waits until the guest has settled, for up to `deadline`.
+    /// Waits until the guest has settled, for up to `deadline`, or until `interrupted` is set.
     pub(crate) fn watch(
         mut self,
         deadline: Duration,
         allow_degraded: bool,
+        interrupted: &AtomicBool,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<Running, Box<GuestFailure>> {
         loop {
@@ -182,6 +185,7 @@ impl Booting {
             match self.look() {
                 Some(Ok(settled)) => return self.settled(settled, allow_degraded),
                 Some(Err(reason)) => return Err(self.failed(reason)),
+                None if interrupted.load(Ordering::Relaxed) => return Err(self.failed(Reason::Interrupted)),
                 None if self.started.elapsed() >= deadline => {
                     return Err(self.failed(Reason::Deadline { seconds: deadline.as_secs() }));
                 }
@@ -268,7 +272,9 @@ impl Booting {
 
     fn failed(mut self, reason: Reason) -> Box<GuestFailure> {
         let elapsed = self.started.elapsed();
-        let alive = self.child.ended().is_none() && self.settling.is_some();
+        // Who interrupts does not want to wait for a look into the guest.
+        let asked = self.settling.is_some() && reason != Reason::Interrupted;
+        let alive = self.child.ended().is_none() && asked;
         let diagnosis = self.agent.as_mut().filter(|_| alive).map(Diagnosis::take);
         self.serial.read_new();
         let (stage, qemu_output, serial_tail) = (self.stage(), self.child.output_tail(), self.serial.tail());

@@ -52,6 +52,8 @@ pub enum Reason {
     },
     /// The system waits in its rescue or emergency shell.
     Maintenance,
+    /// Whoever waited for the guest was told to stop.
+    Interrupted,
 }
 
 impl std::fmt::Display for Reason {
@@ -63,6 +65,7 @@ impl std::fmt::Display for Reason {
             Self::Deadline { seconds } => write!(f, "the guest was not up after {seconds} s"),
             Self::Degraded { units } => write!(f, "units failed: {}", units.join(", ")),
             Self::Maintenance => f.write_str("the system is in its rescue or emergency mode"),
+            Self::Interrupted => f.write_str("waiting for the guest was interrupted"),
         }
     }
 }

@@ -36,7 +36,8 @@ impl RunFolder {
     /// QEMU refuses to bind over a stale socket, and a stale log would be taken for this run's.
     fn clear(&self) -> Result<(), Error> {
         let old = [self.agent_socket(), self.qmp_socket(), self.serial_log(), self.qemu_log(), self.overlay()];
-        let of_some = [self.seed(), self.firmware_vars(), self.encoder_socket(), self.console_socket()];
+        let of_some =
+            [self.seed(), self.firmware_vars(), self.encoder_socket(), self.console_socket(), self.spice_socket()];
         let of_vsock = [self.vsock_device(), self.vsock(), self.encoder_vsock(), self.vsock_log()];
         for path in old.iter().chain(&of_some).chain(&of_vsock) {
             match std::fs::remove_file(path) {
@@ -92,6 +93,11 @@ impl RunFolder {
     /// The socket of the serial console, of a machine that has one for people.
     pub fn console_socket(&self) -> PathBuf {
         self.path.join("tty.sock")
+    }
+
+    /// The socket for a SPICE client, which only a machine with OpenGL has.
+    pub(crate) fn spice_socket(&self) -> PathBuf {
+        self.path.join("spice.sock")
     }
 
     /// QMP's socket.

@@ -84,6 +84,8 @@ pub struct Machine {
     pub serial_log: String,
     /// Where QEMU listens for somebody at the serial console.
     pub console_socket: Option<String>,
+    /// Where QEMU would listen for a SPICE client. Under HVF nobody connects, but it is what gives the graphics device OpenGL.
+    pub spice_socket: String,
     /// Whether QEMU is told to end with the process that started it; see [`crate::QemuFacts::exit_with_parent`].
     pub exit_with_parent: bool,
 }
@@ -108,7 +110,8 @@ impl Machine {
         args.firmware(&self.firmware_code, &self.firmware_vars);
         self.disks(&mut args);
         self.network(&mut args);
-        args.flags(&["-device", gpu(self.accelerator), "-device", "virtio-rng-pci"]);
+        self.graphics(&mut args);
+        args.flags(&["-device", "virtio-rng-pci"]);
         self.channels(&mut args);
         args.list
     }
@@ -124,6 +127,17 @@ impl Machine {
             args.pair("-drive", drive);
             args.flags(&["-device", "virtio-blk-pci,drive=seed,serial=helix-seed"]);
         }
+    }
+
+    /// On a Mac frames stay on the host: OpenGL and Vulkan go through Venus, with a window of host memory that Macs with 16 GB
+    /// can map. QEMU makes that device only where a display offers OpenGL. UTM's QEMU has one that needs no window, SPICE, whose
+    /// OpenGL ES is ANGLE's: <https://github.com/utmapp/UTM/blob/v5.0.3/Configuration/UTMQemuConfiguration%2BArguments.swift>.
+    fn graphics(&self, args: &mut Args) {
+        if self.accelerator != Accelerator::Hvf {
+            return args.flags(&["-device", "virtio-gpu-pci"]);
+        }
+        args.flags(&["-device", "virtio-gpu-gl-pci,hostmem=256M,blob=true,venus=true"]);
+        args.pair("-spice", format!("unix=on,addr={},disable-ticketing=on,gl=es", escaped(&self.spice_socket)));
     }
 
     fn network(&self, args: &mut Args) {
@@ -157,15 +171,6 @@ impl Machine {
             None => args.serial(&self.serial_log),
         }
         args.qmp(&self.qmp_socket);
-    }
-}
-
-/// The graphics device. On a Mac frames stay on the host: OpenGL and Vulkan go through Venus, with a window of host memory
-/// that Macs with 16 GB can map.
-fn gpu(accelerator: Accelerator) -> &'static str {
-    match accelerator {
-        Accelerator::Hvf => "virtio-gpu-gl-pci,hostmem=256M,blob=true,venus=true",
-        Accelerator::Kvm | Accelerator::Tcg => "virtio-gpu-pci",
     }
 }
 
@@ -260,6 +265,7 @@ mod tests {
             qmp_socket: "/run/qmp.sock".into(),
             serial_log: "/run/serial.log".into(),
             console_socket: None,
+            spice_socket: "/run/spice.sock".into(),
             exit_with_parent: true,
         }
     }
@@ -295,6 +301,7 @@ mod tests {
     fn a_mac_gives_the_guest_its_gpu() {
         let text = lines(&machine(Arch::Arm64, Accelerator::Hvf));
         assert!(text.contains("-device virtio-gpu-gl-pci,hostmem=256M,blob=true,venus=true"), "{text}");
+        assert!(text.contains("-spice unix=on,addr=/run/spice.sock,disable-ticketing=on,gl=es"), "{text}");
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub(crate) fn up(args: &[String]) {
         memory_mib: Some(1024),
         encoder: None,
         deadline: Duration::from_secs(20),
+        interrupted: std::sync::Arc::default(),
     };
     vm(args).up(&config, &mut |_| {}).map(drop).unwrap_or_else(|error| fail(&error));
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -17,6 +18,9 @@ const CHUNK: usize = 64 << 10;
 /// What must be free besides, in bytes: a guest that finds no space at its first boot is stopped by QEMU.
 const RESERVE: u64 = 1 << 30;
 
+/// Hears how many bytes are done, and can end it.
+type Each<'a> = dyn FnMut(u64) -> std::io::Result<()> + 'a;
+
 /// How a disk was copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,13 +32,36 @@ pub enum Copied {
 }
 
 /// Copies the disk of `image` to `to`, which must not exist, and compares it with the manifest. `advance` hears of the bytes
-/// that are done, and of all there are.
-pub(crate) fn copy(image: &Image, to: &Path, advance: &mut dyn FnMut(u64, u64)) -> Result<Copied, Error> {
+/// that are done, and of all there are; `interrupted` ends it soon.
+pub(crate) fn copy(
+    image: &Image,
+    to: &Path,
+    interrupted: &AtomicBool,
+    advance: &mut dyn FnMut(u64, u64),
+) -> Result<Copied, Error> {
+    let copied = copy_and_compare(image, to, interrupted, advance);
+    // What the system said of that is not the reason.
+    if copied.is_err() && interrupted.load(Ordering::Relaxed) {
+        let _ = std::fs::remove_file(to);
+        return Err(Error::Interrupted { running: None });
+    }
+    copied
+}
+
+fn copy_and_compare(
+    image: &Image,
+    to: &Path,
+    interrupted: &AtomicBool,
+    advance: &mut dyn FnMut(u64, u64),
+) -> Result<Copied, Error> {
     let from = image.disk();
     let refuse = |reason: String| Error::Image { path: image.folder.clone(), reason };
     let mut source = File::open(&from).map_err(|error| refuse(format!("disk.qcow2: {error}; build it anew")))?;
     let length = source.metadata().map_err(Error::io("looking at", &from))?.len();
-    let mut each = |done: u64| advance(done, length);
+    let mut each = |done: u64| {
+        advance(done, length);
+        if interrupted.load(Ordering::Relaxed) { Err(std::io::Error::other("interrupted")) } else { Ok(()) }
+    };
     let (how, digest) = match platform::clone_file(&source, to) {
         Ok(()) => {
             check_space(RESERVE, to)?;
@@ -60,7 +87,7 @@ pub(crate) fn copy(image: &Image, to: &Path, advance: &mut dyn FnMut(u64, u64)) 
 }
 
 /// Copies everything but zeros, flushes, and returns the sha256 of what was read.
-fn sparse_copy(source: &mut File, to: &Path, length: u64, each: &mut dyn FnMut(u64)) -> std::io::Result<String> {
+fn sparse_copy(source: &mut File, to: &Path, length: u64, each: &mut Each<'_>) -> std::io::Result<String> {
     let mut target = File::options().write(true).create_new(true).mode(0o600).open(to)?;
     let digest = digest(
         source,
@@ -82,7 +109,7 @@ fn sparse_copy(source: &mut File, to: &Path, length: u64, each: &mut dyn FnMut(u
 fn digest(
     file: &mut File,
     take: &mut dyn FnMut(u64, &[u8]) -> std::io::Result<()>,
-    each: &mut dyn FnMut(u64),
+    each: &mut Each<'_>,
 ) -> std::io::Result<String> {
     let (mut hash, mut at, mut buffer) = (Sha256::new(), 0, vec![0; CHUNK]);
     loop {
@@ -95,7 +122,7 @@ fn digest(
         hash.update(&buffer[..count]);
         take(at, &buffer[..count])?;
         at += count as u64;
-        each(at);
+        each(at)?;
     }
     Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
@@ -124,7 +151,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let disk: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
         let (image, to, mut last) = (image(temp.path(), &disk), temp.path().join("copy"), (0, 0));
-        copy(&image, &to, &mut |done, all| last = (done, all)).unwrap();
+        copy(&image, &to, &AtomicBool::new(false), &mut |done, all| last = (done, all)).unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), disk);
         assert_eq!(last, (300_000, 300_000));
     }
@@ -136,7 +163,7 @@ mod tests {
         disk[2 << 20] = 1;
         let mut source = File::open(image(temp.path(), &disk).disk()).unwrap();
         let to = temp.path().join("copy");
-        sparse_copy(&mut source, &to, disk.len() as u64, &mut |_| {}).unwrap();
+        sparse_copy(&mut source, &to, disk.len() as u64, &mut |_| Ok(())).unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), disk);
         assert!(std::fs::metadata(&to).unwrap().blocks() * 512 < 1 << 20);
     }
@@ -146,12 +173,26 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let (image, to) = (image(temp.path(), b"good"), temp.path().join("copy"));
         std::fs::write(image.disk(), b"goof").unwrap();
-        let error = copy(&image, &to, &mut |_, _| {}).unwrap_err().to_string();
+        let error = copy(&image, &to, &AtomicBool::new(false), &mut |_, _| {}).unwrap_err().to_string();
         assert!(error.contains("disk.qcow2 is damaged") && error.contains("cargo xtask build-image"), "{error}");
         assert!(!to.exists());
         std::fs::remove_file(image.disk()).unwrap();
-        let error = copy(&image, &to, &mut |_, _| {}).unwrap_err().to_string();
+        let error = copy(&image, &to, &AtomicBool::new(false), &mut |_, _| {}).unwrap_err().to_string();
         assert!(error.contains("disk.qcow2: No such file"), "{error}");
+    }
+
+    #[test]
+    fn an_interrupted_copy_leaves_nothing() {
+        let temp = tempfile::tempdir().unwrap();
+        let (image, to) = (image(temp.path(), &vec![1; 3 * CHUNK]), temp.path().join("copy"));
+        let (interrupted, mut last) = (AtomicBool::new(false), 0);
+        let mut advance = |done, _| {
+            last = done;
+            interrupted.store(true, Ordering::Relaxed);
+        };
+        let error = copy(&image, &to, &interrupted, &mut advance).unwrap_err();
+        assert!(matches!(error, Error::Interrupted { running: None }), "{error}");
+        assert!(last == CHUNK as u64 && !to.exists());
     }
 
     #[test]

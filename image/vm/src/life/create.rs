@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use ssh_key::rand_core::{OsRng, RngCore};
 
@@ -23,11 +24,12 @@ pub(crate) fn create(
     vm: &Vm,
     image: &Image,
     programs: &Programs,
+    interrupted: &AtomicBool,
     advance: &mut dyn FnMut(u64, u64),
 ) -> Result<Copied, Error> {
     let folder = vm.new_folder();
     std::fs::DirBuilder::new().mode(0o700).create(&folder).map_err(Error::io("making", &folder))?;
-    let made = fill(&folder, image, programs, advance).and_then(|how| {
+    let made = fill(&folder, image, programs, interrupted, advance).and_then(|how| {
         std::fs::rename(&folder, vm.folder()).map_err(Error::io("finishing", &vm.folder()))?;
         state::sync_folder(folder.parent().unwrap_or(&folder))?;
         Ok(how)
@@ -39,9 +41,15 @@ pub(crate) fn create(
     made
 }
 
-fn fill(folder: &Path, image: &Image, programs: &Programs, advance: &mut dyn FnMut(u64, u64)) -> Result<Copied, Error> {
+fn fill(
+    folder: &Path,
+    image: &Image,
+    programs: &Programs,
+    interrupted: &AtomicBool,
+    advance: &mut dyn FnMut(u64, u64),
+) -> Result<Copied, Error> {
     const FIRST: u64 = 1;
-    let how = copy::copy(image, &folder.join(system_disk(FIRST)), advance)?;
+    let how = copy::copy(image, &folder.join(system_disk(FIRST)), interrupted, advance)?;
     let data = programs.seen(&folder.join(data_disk(DATA_VERSION)))?;
     let make = programs.qemu_img.clone().args(["create", "-q", "-f", "qcow2", &data, DATA_SIZE]);
     make.run().map_err(crate::programs::Error::from)?;

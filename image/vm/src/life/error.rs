@@ -18,6 +18,8 @@ pub enum Kind {
     System,
     /// The guest does not come up.
     Guest,
+    /// It was told to stop.
+    Interrupted,
 }
 
 /// A failure in the life of a machine.
@@ -160,6 +162,12 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+    /// Somebody set [`super::UpConfig::interrupted`].
+    #[error("interrupted{}", running.as_deref().map_or_else(String::new, goes_on))]
+    Interrupted {
+        /// The machine whose guest goes on coming up.
+        running: Option<String>,
+    },
     /// The guest does not come up.
     #[error("the VM {name} does not come up: {failure}{}", if *runs { left_running(name) } else { String::new() })]
     Guest {
@@ -174,6 +182,12 @@ pub enum Error {
 
 fn others(there: &[String]) -> String {
     if there.is_empty() { String::new() } else { format!("; there are: {}", there.join(", ")) }
+}
+
+fn goes_on(name: &str) -> String {
+    format!(
+        "; the VM {name} goes on coming up. To wait on, and to end it:\n  cargo xtask vm up {name}\n  cargo xtask vm down {name}"
+    )
 }
 
 fn left_running(name: &str) -> String {
@@ -192,6 +206,7 @@ impl Error {
             | Self::NotRunning { .. }
             | Self::Runs { .. }
             | Self::OtherImage { .. } => Kind::Usage,
+            Self::Interrupted { .. } => Kind::Interrupted,
             Self::Image { .. } | Self::Newer { .. } | Self::Damaged { .. } => Kind::Image,
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => Kind::Host,
             Self::NoHome

@@ -1,6 +1,7 @@
 //! `vm reset`: a fresh system disk from an image, beside the same data disk.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
@@ -35,7 +36,7 @@ impl Vm {
         let image = Image::read(&self.image_for_reset(image)?)?;
         let number = 1 + create::numbers(self, "system.")?.into_iter().max().unwrap_or(0);
         let disk = self.folder().join(create::system_disk(number));
-        let copied = copy::copy(&image, &disk, advance).inspect_err(|_| {
+        let copied = copy::copy(&image, &disk, &AtomicBool::new(false), advance).inspect_err(|_| {
             // The reason is what counts; the next start removes what remains.
             let _ = std::fs::remove_file(&disk);
         })?;

@@ -70,6 +70,7 @@ pub(crate) fn prepare(vm: &Vm, config: &Config, up: &UpConfig) -> Result<Start, 
         qmp_socket: seen(&folder.qmp_socket())?,
         serial_log: seen(&folder.serial_log())?,
         console_socket: Some(seen(&folder.console_socket())?),
+        spice_socket: seen(&folder.spice_socket())?,
         exit_with_parent: false,
     };
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();

@@ -1,6 +1,8 @@
 //! `vm up`: from nothing, from a stopped machine, or from whatever an interrupted command left, to a guest that is ready.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -45,6 +47,8 @@ pub struct UpConfig {
     pub encoder: Option<PathBuf>,
     /// How long the guest has to settle.
     pub deadline: Duration,
+    /// Set by somebody else, it ends [`Vm::up`] soon: nothing half-made stays, and a guest that is on its way goes on.
+    pub interrupted: Arc<AtomicBool>,
 }
 
 /// What is happening.
@@ -112,7 +116,7 @@ impl Vm {
     /// When the guest does not, QEMU is left running: nothing is lost, somebody can look, and the next call waits on.
     ///
     /// # Errors
-    /// When it cannot be made or started, or the guest does not settle.
+    /// When it cannot be made or started, the guest does not settle, or [`UpConfig::interrupted`] is set.
     pub fn up(&self, up: &UpConfig, tell: &mut dyn FnMut(Event<'_>)) -> Result<Up, Error> {
         let begun = Instant::now();
         let _lock = self.lock("up")?;
@@ -146,7 +150,7 @@ impl Vm {
         // Better now than after the copy.
         Sizes::choose(self.name(), up.cpus, up.memory_mib)?;
         let mut advance = |done, all| tell(Event::Copying { done, all });
-        create::create(self, &image, &up.programs, &mut advance).map(Some)
+        create::create(self, &image, &up.programs, &up.interrupted, &mut advance).map(Some)
     }
 
     /// Starts QEMU and waits for the guest; also returns the time when QEMU started, counted from `begun`.
@@ -166,7 +170,8 @@ impl Vm {
             run.ports.notes().into_iter().for_each(|note| tell(Event::Note(note)));
             let booting =
                 Booting::new(Box::new(qemu), start.folder.clone(), run.accelerator.clone(), start.facts.clone());
-            match booting.watch(up.deadline, true, &mut |progress| tell(Event::Booting(progress))) {
+            let mut progress = |progress: boot::Progress<'_>| tell(Event::Booting(progress));
+            match booting.watch(up.deadline, true, &up.interrupted, &mut progress) {
                 Ok(running) => return Ok((running, run, prepare)),
                 Err(failure) if port_was_taken(&failure) && attempt < ATTEMPTS => {
                     attempt += 1;
@@ -194,7 +199,8 @@ impl Vm {
             let prepare = begun.elapsed();
             let facts = QemuFacts { version: run.qemu_version.clone(), exit_with_parent: false };
             let booting = Booting::new(Box::new(qemu), self.sockets(), run.accelerator.clone(), facts);
-            let watched = booting.watch(up.deadline, true, &mut |progress| tell(Event::Booting(progress)));
+            let mut progress = |progress: boot::Progress<'_>| tell(Event::Booting(progress));
+            let watched = booting.watch(up.deadline, true, &up.interrupted, &mut progress);
             let running = watched.map_err(|failure| self.not_up(failure))?;
             let boot = begun.elapsed() - prepare;
             self.settled(running, &mut run)?;
@@ -238,6 +244,9 @@ impl Vm {
         if !runs && let Err(error) = encoder::end(self) {
             // The guest's failure is what has to be told; the next start ends the encoder too.
             tracing::warn!("{error}");
+        }
+        if failure.reason == Reason::Interrupted {
+            return Error::Interrupted { running: runs.then(|| self.name().to_owned()) };
         }
         Error::Guest { name: self.name().to_owned(), failure, runs }
     }

@@ -269,3 +269,22 @@ fn leftovers_of_interrupted_commands_are_removed() {
     left.sort();
     assert_eq!(left, [".a.lock", "a"]);
 }
+
+#[test]
+fn an_up_that_is_interrupted_lets_the_guest_go_on_and_says_so() {
+    let world = World::new();
+    let config = world.config("boot=6000");
+    let interrupted = config.interrupted.clone();
+    let up = std::thread::spawn({
+        let vm = world.vm();
+        move || vm.up(&config, &mut |_| {})
+    });
+    until("QEMU", || world.file("run/qmp.sock").exists());
+    interrupted.store(true, std::sync::atomic::Ordering::Relaxed);
+    let error = up.join().unwrap().unwrap_err();
+    assert_eq!(error.kind(), Kind::Interrupted);
+    assert!(error.to_string().contains("goes on coming up") && error.to_string().contains("vm down a"), "{error}");
+    assert_eq!(world.state(), State::Unattended);
+    world.up();
+    assert_eq!((world.state(), world.ups()), (State::Running, 1));
+}

@@ -75,6 +75,7 @@ impl World {
             memory_mib: Some(1024),
             encoder: None,
             deadline: Duration::from_secs(60),
+            interrupted: std::sync::Arc::default(),
         }
     }
 

@@ -14,7 +14,7 @@ use helix_vm::life::{Event, Up, UpConfig};
 
 use super::Copying;
 use crate::cli::VmUpArgs;
-use crate::exit::Failure;
+use crate::exit::{Failure, watch_interrupts};
 use crate::ui::Ui;
 
 pub(crate) fn run(args: &VmUpArgs, json: bool) -> Result<(), Failure> {
@@ -34,6 +34,7 @@ pub(crate) fn run(args: &VmUpArgs, json: bool) -> Result<(), Failure> {
         memory_mib: args.memory,
         encoder: encoder(args, &workspace)?,
         deadline: Duration::from_secs(args.boot_timeout),
+        interrupted: watch_interrupts(),
     };
     let up = watch(&vm, &config)?;
     if json {
