@@ -86,6 +86,18 @@ fn copy_and_compare(
     Ok(how)
 }
 
+/// Whether copies in `folder` share their blocks: found by trying.
+pub fn can_clone(folder: &Path) -> bool {
+    let from = folder.join(".clone-from");
+    let to = folder.join(".clone-to");
+    let cloned = std::fs::write(&from, "clone").and_then(|()| platform::clone_file(&File::open(&from)?, &to));
+    for file in [from, to] {
+        // What is left, small as it is, is used again.
+        let _ = std::fs::remove_file(file);
+    }
+    cloned.is_ok()
+}
+
 /// Copies everything but zeros, flushes, and returns the sha256 of what was read.
 fn sparse_copy(source: &mut File, to: &Path, length: u64, each: &mut Each<'_>) -> std::io::Result<String> {
     let mut target = File::options().write(true).create_new(true).mode(0o600).open(to)?;

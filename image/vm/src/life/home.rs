@@ -68,6 +68,11 @@ impl Vm {
         &self.name
     }
 
+    /// The folder of all machines of its user.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
     /// Its folder.
     pub fn folder(&self) -> PathBuf {
         self.home.join(&self.name)

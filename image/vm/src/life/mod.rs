@@ -36,7 +36,7 @@ mod state;
 mod status;
 mod up;
 
-pub use copy::Copied;
+pub use copy::{Copied, can_clone};
 pub use down::Down;
 pub use encoder::EncoderState;
 pub use error::{Error, Kind};
