@@ -1,5 +1,7 @@
 //! Other programs that show something to people.
 
+use std::process::Stdio;
+
 use helix_command::Cmd;
 
 use crate::platform;
@@ -8,11 +10,12 @@ use crate::platform;
 /// none, or nobody sits at a screen, nothing happens: the address is told in words too.
 pub(crate) fn open(what: &str) {
     let Some(opener) = platform::opener() else { return };
-    let command = Cmd::new(opener).arg(what);
-    std::thread::spawn(move || {
-        // Its own messages are for its user.
-        let _ = command.output();
-    });
+    // It is started here, and not on the thread that waits for it: this program may end with the next line.
+    let command =
+        Cmd::new(opener).arg(what).to_std().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    if let Ok(mut child) = command {
+        std::thread::spawn(move || child.wait());
+    }
 }
 
 /// The address of the guest's API.

@@ -4,15 +4,14 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use ureq::http::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
 
+use crate::answer::{Answer, Head, Item};
 use crate::error::Error;
-use crate::platform;
 
 /// How long a server may be silent.
 const STALL: Duration = Duration::from_secs(if cfg!(test) { 3 } else { 30 });
@@ -129,55 +128,67 @@ impl Download {
         &self,
         file: &mut File,
         part: &Path,
-        at: u64,
+        mut at: u64,
         interrupted: &AtomicBool,
         advance: &mut dyn FnMut(u64),
     ) -> Result<(), Broken> {
-        let wrong = |reason: String| {
-            // Nobody can go on with it.
-            let _ = std::fs::remove_file(part);
-            Broken::Final(Error::Mismatch { url: self.url.clone(), reason })
-        };
-        if at > self.size {
-            return Err(wrong(format!("{at} bytes came, and {} were expected", self.size)));
-        }
-        let (begin, chunks) = request(&self.url, at)?;
-        let mut at = match begin {
-            Begin::At { at, all } if all.is_none_or(|all| all == self.size) => at,
-            Begin::At { all, .. } => {
-                let all = all.unwrap_or_default();
-                return Err(wrong(format!("it has {all} bytes, and {} were expected", self.size)));
-            }
-            Begin::Refused(status) => return Err(Broken::Transfer(format!("the server answers {status}"))),
-        };
         let io = |error| Broken::Final(Error::io("writing", part)(error));
-        file.set_len(at).and_then(|()| file.seek(SeekFrom::Start(at))).map_err(io)?;
+        if at > self.size {
+            return Err(self.wrong(part, format!("{at} bytes came, and {} were expected", self.size)));
+        }
+        let mut answer = Answer::ask(&self.url, at).map_err(Broken::Final)?;
         let mut heard = Instant::now();
-        while at < self.size {
+        loop {
             if interrupted.load(Ordering::Relaxed) {
                 return Err(Broken::Final(Error::Interrupted));
             }
-            match chunks.recv_timeout(LOOK) {
-                Ok(Ok(chunk)) if at + chunk.len() as u64 > self.size => {
-                    return Err(wrong(format!("it has more than the {} bytes that were expected", self.size)));
-                }
-                Ok(Ok(chunk)) => {
-                    file.write_all(&chunk).map_err(io)?;
-                    at += chunk.len() as u64;
-                    heard = Instant::now();
-                    advance(at);
-                }
-                Ok(Err(reason)) => return Err(Broken::Transfer(reason)),
-                Err(RecvTimeoutError::Timeout) if heard.elapsed() < STALL => {}
+            let item = match answer.items.recv_timeout(LOOK) {
+                Ok(item) => item,
+                Err(RecvTimeoutError::Timeout) if heard.elapsed() < STALL => continue,
                 Err(RecvTimeoutError::Timeout) => {
                     return Err(Broken::Transfer(format!("nothing came for {} s", STALL.as_secs())));
                 }
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(Broken::Transfer(format!("it ended after {at} of {} bytes", self.size)));
+                Err(RecvTimeoutError::Disconnected) if at == self.size => return Ok(()),
+                Err(RecvTimeoutError::Disconnected) => return Err(Broken::Transfer(answer.reason(at, self.size))),
+            };
+            heard = Instant::now();
+            match item {
+                Item::Head(head) => {
+                    at = self.begins(&head, at, part)?;
+                    file.set_len(at).and_then(|()| file.seek(SeekFrom::Start(at))).map_err(io)?;
+                }
+                Item::Bytes(bytes) => {
+                    if bytes.len() as u64 > self.size - at {
+                        return Err(
+                            self.wrong(part, format!("it has more than the {} bytes that were expected", self.size))
+                        );
+                    }
+                    file.write_all(&bytes).map_err(io)?;
+                    at += bytes.len() as u64;
+                    advance(at);
                 }
             }
         }
-        Ok(())
+    }
+
+    /// Where the bytes after this head belong.
+    fn begins(&self, head: &Head, at: u64, part: &Path) -> Result<u64, Broken> {
+        let (begin, all) = match head.status {
+            200 => (0, head.length),
+            206 if head.range.is_some_and(|(from, _)| from == at) => (at, head.range.and_then(|(_, all)| all)),
+            206 => return Err(Broken::Transfer("the server sends another range than was asked for".to_owned())),
+            status => return Err(Broken::Transfer(format!("the server answers {status}"))),
+        };
+        match all.filter(|&all| all != self.size) {
+            None => Ok(begin),
+            Some(all) => Err(self.wrong(part, format!("it has {all} bytes, and {} were expected", self.size))),
+        }
+    }
+
+    /// What has come is of no use to anybody.
+    fn wrong(&self, part: &Path, reason: String) -> Broken {
+        let _ = std::fs::remove_file(part);
+        Broken::Final(Error::Mismatch { url: self.url.clone(), reason })
     }
 
     fn check_digest(&self, part: &Path, interrupted: &AtomicBool) -> Result<(), Error> {
@@ -193,63 +204,6 @@ impl Download {
             }
         }
     }
-}
-
-/// What an answer begins with.
-enum Begin {
-    /// The bytes from `at` on, of so many in all.
-    At { at: u64, all: Option<u64> },
-    /// No bytes, but this status.
-    Refused(String),
-}
-
-/// The bytes of an answer, or why it broke off.
-type Chunks = Receiver<Result<Vec<u8>, String>>;
-
-/// Asks for the bytes from `at` on. They are read on a thread of their own: a read that never returns holds up nobody.
-fn request(url: &str, at: u64) -> Result<(Begin, Chunks), Broken> {
-    let mut call = platform::http_client(STALL).get(url);
-    if at > 0 {
-        call = call.header(RANGE, format!("bytes={at}-"));
-    }
-    let response = call.call().map_err(|error| Broken::Transfer(error.to_string()))?;
-    let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-    let begin = match response.status().as_u16() {
-        200 => Begin::At { at: 0, all: header(CONTENT_LENGTH).and_then(|length| length.parse().ok()) },
-        206 => match header(CONTENT_RANGE).and_then(range) {
-            Some((from, all)) if from == at => Begin::At { at, all },
-            _ => Begin::Refused("206 with another range than was asked for".to_owned()),
-        },
-        _ => Begin::Refused(response.status().to_string()),
-    };
-    let (send, chunks) = sync_channel(4);
-    let mut body = response.into_body().into_reader();
-    std::thread::spawn(move || {
-        loop {
-            let mut chunk = vec![0; CHUNK];
-            let read = match body.read(&mut chunk) {
-                Ok(0) => return,
-                Ok(count) => {
-                    chunk.truncate(count);
-                    Ok(chunk)
-                }
-                Err(error) => Err(error.to_string()),
-            };
-            let broken = read.is_err();
-            // Nobody listens any more.
-            if send.send(read).is_err() || broken {
-                return;
-            }
-        }
-    });
-    Ok((begin, chunks))
-}
-
-/// The first byte and the length of the whole from `bytes FIRST-LAST/ALL` (RFC 9110, 14.4).
-fn range(text: &str) -> Option<(u64, Option<u64>)> {
-    let (range, all) = text.strip_prefix("bytes ")?.split_once('/')?;
-    let first = range.split_once('-')?.0.parse().ok()?;
-    Some((first, all.parse().ok()))
 }
 
 fn pause(time: Duration, interrupted: &AtomicBool) -> Result<(), Error> {

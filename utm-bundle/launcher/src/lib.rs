@@ -7,6 +7,7 @@
 //!
 //! The user interface is a menu in the menu bar of a Mac, else the terminal. Only `platform` asks which system this is.
 
+mod answer;
 mod app;
 mod browser;
 mod download;

@@ -12,8 +12,8 @@ use objc2::rc::Retained;
 use objc2::runtime::{AnyObject, NSObject, NSObjectProtocol, ProtocolObject, Sel};
 use objc2::{DefinedClass, MainThreadMarker, MainThreadOnly, define_class, msg_send, sel};
 use objc2_app_kit::{
-    NSAlert, NSApplication, NSApplicationActivationPolicy, NSApplicationDelegate, NSApplicationTerminateReply, NSMenu,
-    NSMenuItem, NSStatusBar, NSStatusItem, NSVariableStatusItemLength,
+    NSAlert, NSAppKitVersionNumber, NSApplication, NSApplicationActivationPolicy, NSApplicationDelegate,
+    NSApplicationTerminateReply, NSMenu, NSMenuItem, NSStatusBar, NSStatusItem, NSVariableStatusItemLength,
 };
 use objc2_foundation::NSString;
 
@@ -41,9 +41,7 @@ pub(crate) fn run(launcher: Launcher) -> ExitCode {
         alert(&format!("watching for signals: {error}"));
         return ExitCode::FAILURE;
     }
-    let app = NSApplication::sharedApplication(main);
-    // In the menu bar only, not in the Dock.
-    app.setActivationPolicy(NSApplicationActivationPolicy::Accessory);
+    let app = application(main);
     let delegate = Delegate::new(main, &launcher);
     delegate.show(&State::Stopped);
     app.setDelegate(Some(ProtocolObject::from_ref(&*delegate)));
@@ -59,11 +57,20 @@ pub(crate) fn run(launcher: Launcher) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// The application, in the menu bar only and not in the Dock.
+fn application(main: MainThreadMarker) -> Retained<NSApplication> {
+    // Classes are found by their names at run time. Without a symbol of AppKit in use, a linker that strips unused libraries
+    // leaves AppKit out, and there are no classes to find.
+    std::hint::black_box(&raw const NSAppKitVersionNumber);
+    let app = NSApplication::sharedApplication(main);
+    app.setActivationPolicy(NSApplicationActivationPolicy::Accessory);
+    app
+}
+
 /// Tells something in a window, and waits until it has been read.
 pub(crate) fn alert(text: &str) {
     let Some(main) = MainThreadMarker::new() else { return };
-    let app = NSApplication::sharedApplication(main);
-    app.setActivationPolicy(NSApplicationActivationPolicy::Accessory);
+    let _app = application(main);
     let alert = NSAlert::new(main);
     alert.setMessageText(&NSString::from_str("Helix cannot start"));
     alert.setInformativeText(&NSString::from_str(text));

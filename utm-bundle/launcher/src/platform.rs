@@ -1,7 +1,6 @@
 //! What differs between the systems. No other module asks which one this is.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use crate::launcher::Launcher;
 
@@ -42,24 +41,4 @@ pub(crate) fn opener() -> Option<&'static str> {
     let screen =
         ["WAYLAND_DISPLAY", "DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty()));
     screen.then_some("xdg-open")
-}
-
-/// How a fetch talks to servers: `wait` is how long a name, a connection or the head of an answer may take.
-pub(crate) fn http_client(wait: Duration) -> ureq::Agent {
-    let config = ureq::Agent::config_builder();
-    // The system's TLS and its certificates.
-    #[cfg(target_os = "macos")]
-    let config = config.tls_config(
-        ureq::tls::TlsConfig::builder()
-            .provider(ureq::tls::TlsProvider::NativeTls)
-            .root_certs(ureq::tls::RootCerts::PlatformVerifier)
-            .build(),
-    );
-    config
-        .timeout_resolve(Some(wait))
-        .timeout_connect(Some(wait))
-        .timeout_send_request(Some(wait))
-        .timeout_recv_response(Some(wait))
-        .build()
-        .into()
 }

@@ -1,10 +1,11 @@
-//! The host encoder for a Mac: the same bytes from anywhere, and nothing that a Mac would refuse.
+//! What is built for a Mac, the host encoder and the app's launcher: the same bytes from anywhere, and nothing that a Mac would refuse.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use helix_macho::{AllowList, Fault, MachO, Rules, Version};
+use helix_products::{Artifact, LAUNCHER_IMPORTS, Order, Target, launcher};
 
 use crate::support::{Run, root_folder};
 
@@ -113,4 +114,28 @@ fn a_symbol_beyond_the_list_does_not_link(root: &Path, again: Command) {
     std::fs::write(&source, text + "\n").expect("a source");
     Run::of(again).ends_with(5).says(&["undefined symbol: _chmod", LIST]);
     assert_eq!(FILES.map(|name| read(&root.join("made"), name)), before);
+}
+
+#[test]
+fn the_launcher_is_the_same_from_anywhere_and_loads_the_menus() {
+    let place = tempfile::Builder::new().prefix("l").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let other = place.path().join("another-place/deep/inside");
+    checkout(&other);
+    let here = built_launcher(&root_folder(), &place.path().join("one"));
+    let there = built_launcher(&other, Path::new("made"));
+    let read = |artifact: &Artifact| std::fs::read(&artifact.file).expect("a file that was built");
+    let (one, two) = (read(&here), read(&there));
+    assert!(one == two, "two builds differ: {}", differences(&one, &two));
+    assert_eq!(here.sha256, there.sha256);
+    names_no_folder("Helix", &one, &[place.path(), &root_folder()]);
+    let facts = here.macos.expect("what the inspection found");
+    // Classes are found at run time: nothing else tells the loader that the launcher needs them.
+    let app_kit = "/System/Library/Frameworks/AppKit.framework/Versions/C/AppKit";
+    assert!(facts.libraries.iter().any(|library| library == app_kit), "{:?}", facts.libraries);
+}
+
+fn built_launcher(root: &Path, output: &Path) -> Artifact {
+    let order = Order { target: Target::Mac, root, output, imports: LAUNCHER_IMPORTS, hint: "" };
+    let mut made = helix_products::build(&[launcher()], &order, &|_| {}).unwrap_or_else(|e| panic!("{e}"));
+    made.pop().expect("one file")
 }
