@@ -216,10 +216,11 @@ impl Args {
         self.flags(&["-serial", "chardev:serial"]);
     }
 
-    /// A console for somebody to sit at; what it says is in the log whether or not anybody does.
+    /// A console for somebody to sit at; what it says is in the log whether or not anybody does. It is appended, so that the log
+    /// can be cut short while the guest writes.
     fn console(&mut self, socket: &str, log: &str) {
         let (socket, log) = (escaped(socket), escaped(log));
-        self.pair("-chardev", format!("socket,id=serial,path={socket},server=on,wait=off,logfile={log}"));
+        self.pair("-chardev", format!("socket,id=serial,path={socket},server=on,wait=off,logfile={log},logappend=on"));
         self.flags(&["-serial", "chardev:serial"]);
     }
 

@@ -58,6 +58,19 @@ pub(crate) fn memory_bytes() -> io::Result<u64> {
     Ok(u64::from(info.totalram) * u64::from(info.mem_unit))
 }
 
+/// What this boot of the machine is called.
+#[cfg(target_os = "macos")]
+pub(crate) fn boot_id() -> Option<String> {
+    let output = helix_command::Cmd::new("sysctl").args(["-n", "kern.bootsessionuuid"]).output().ok()?;
+    Some(output.text().trim().to_owned())
+}
+
+/// What this boot of the machine is called.
+#[cfg(not(target_os = "macos"))]
+pub(crate) fn boot_id() -> Option<String> {
+    Some(std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
+}
+
 /// Makes `to`, which must not exist, a copy of `from` that shares its blocks.
 #[cfg(target_os = "macos")]
 pub(crate) fn clone_file(from: &File, to: &Path) -> io::Result<()> {

@@ -225,6 +225,7 @@ impl Worker {
     }
 
     fn look(&self) -> Result<Report, Error> {
+        self.vm().cut_logs()?;
         let status = self.vm().status()?;
         let vm = match status.state {
             VmState::Ended | VmState::Stopped => Seen::Ended,

@@ -45,7 +45,9 @@ impl Daemon {
             }
             _ => {}
         }
-        let out = File::create(&self.log).map_err(Error::io("making", &self.log))?;
+        // Appended to, so that the log can be cut short while the program writes.
+        let out = File::options().append(true).create(true).open(&self.log).map_err(Error::io("making", &self.log))?;
+        out.set_len(0).map_err(Error::io("making", &self.log))?;
         let err = out.try_clone().map_err(Error::io("making", &self.log))?;
         tracing::debug!(target: "command", "$ {} &", command.quoted());
         let inner = command.to_std();

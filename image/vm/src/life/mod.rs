@@ -15,6 +15,7 @@
 //! with its holder whatever happens. Everything that must be whole is written aside and renamed; a machine is made in a folder
 //! aside. So whatever is killed whenever, the next [`Vm::up`] finds a machine that is whole or none.
 
+mod accelerator;
 mod console;
 mod copy;
 mod create;

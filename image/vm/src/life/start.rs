@@ -5,6 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
+use super::accelerator;
 use super::create;
 use super::daemon::Daemon;
 use super::error::Error;
@@ -13,7 +14,6 @@ use super::logs::{self, Log};
 use super::ports::Ports;
 use super::state::{self, Config, Run};
 use super::up::UpConfig;
-use crate::accel;
 use crate::folder::RunFolder;
 use crate::machine::{DataDisk, DiskFormat, Machine};
 use crate::programs::QemuFacts;
@@ -44,7 +44,7 @@ pub(crate) fn prepare(vm: &Vm, config: &Config, up: &UpConfig) -> Result<Start, 
     }
     let folder = RunFolder::prepare(&vm.run_folder())?;
     let facts = QemuFacts::ask(&up.programs)?;
-    let accelerator = accel::probe(&up.programs, config.architecture, folder.path())?;
+    let accelerator = accelerator::find(vm, &up.programs, config.architecture, &folder)?;
     tracing::info!("accelerator: {accelerator}");
     folder.copy_firmware_vars(&up.programs.firmware_vars)?;
     seed(vm, config)?.write(&folder.seed()).map_err(crate::programs::Error::from)?;
