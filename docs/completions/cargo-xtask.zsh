@@ -401,7 +401,8 @@ _arguments "${_arguments_options[@]}" : \
 build\:"A cold build, against mmdebstrap, mke2fs and qemu-img"
 docker-graph\:"An image into a data root, against docker load"
 steps\:"A build with one changed file, one with nothing changed, and the peak of memory"
-encode\:"Frames to the host'\''s encoder and back, against encoders in one process"))' \
+encode\:"Frames to the host'\''s encoder and back, against encoders in one process"
+vm\:"\`vm up\`, against the same QEMU started by hand"))' \
 && ret=0
 ;;
 (test)

@@ -496,6 +496,8 @@ pub(crate) enum BenchKind {
     Steps,
     /// Frames to the host's encoder and back, against encoders in one process
     Encode,
+    /// `vm up`, against the same QEMU started by hand
+    Vm,
 }
 
 #[derive(Debug, Args)]

@@ -11,7 +11,7 @@ use crate::daemon::Daemon;
 use crate::decoder::{self, decode};
 use crate::error::Error;
 use crate::pictures::{draw, expected, worst_psnr};
-use crate::target::Target;
+use helix_products::Target;
 
 /// How many different pictures there are; they are shown forwards and backwards.
 const PICTURES: u32 = 8;

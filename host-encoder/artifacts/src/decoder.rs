@@ -7,7 +7,7 @@ use helix_command::Cmd;
 use helix_frame_protocol::Size;
 
 use crate::error::Error;
-use crate::target::Target;
+use helix_products::Target;
 
 /// A stream, decoded.
 pub struct Decoded {

@@ -8,17 +8,9 @@ pub enum Error {
     /// This machine lacks something; the text has the command that helps.
     #[error("{0}")]
     NotReady(String),
-    /// A program failed.
+    /// It cannot be built.
     #[error(transparent)]
-    Command(#[from] helix_command::Error),
-    /// Something does not compile or link.
-    #[error("{source}\n{hint}")]
-    Compile {
-        /// What the compiler said.
-        source: helix_command::Error,
-        /// Where to look.
-        hint: &'static str,
-    },
+    Build(#[from] helix_products::Error),
     /// A file cannot be read or written.
     #[error("{doing} {path}: {source}")]
     File {
@@ -29,7 +21,7 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// What was built, or what it does, is not as it must be.
+    /// What it does is not as it must be.
     #[error("{what}:\n  {}", faults.join("\n  "))]
     Faults {
         /// What was looked at.
@@ -47,7 +39,8 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotReady(_) => 4,
-            Self::Command(_) | Self::Compile { .. } | Self::File { .. } => 5,
+            Self::Build(error) => error.exit_code(),
+            Self::File { .. } => 5,
             Self::Faults { .. } => 6,
             Self::Unfinished(_) => 7,
         }

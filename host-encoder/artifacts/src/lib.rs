@@ -9,11 +9,8 @@ pub mod client;
 mod daemon;
 pub mod decoder;
 mod error;
-mod linker;
 pub mod pictures;
-mod target;
 
-pub use crate::build::{Artifact, BuildArgs, MacFacts, build};
+pub use crate::build::{BuildArgs, build};
 pub use crate::check::{CheckArgs, Checked, Measured, check};
 pub use crate::error::Error;
-pub use crate::target::Target;

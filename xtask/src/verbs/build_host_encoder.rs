@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use helix_host_encoder_artifacts::{Artifact, BuildArgs, Target, build};
+use helix_host_encoder_artifacts::{BuildArgs, build};
+use helix_products::{Artifact, Target};
 use serde_json::json;
 
 use super::test::host;

@@ -7,9 +7,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Run, inside, root_folder};
 
-/// What `vm up` may add to the time of QEMU and the guest, in seconds.
-const MOST_ADDED: f64 = 2.0;
-
 /// A folder of VMs of the test's own; the VM `t` in it ends with the test.
 struct Vms {
     home: tempfile::TempDir,
@@ -107,9 +104,7 @@ fn a_vm_lives_from_the_first_start_to_its_removal() {
     vms.run("ssh", &[]).ends_with(2).says(&["does not run", "cargo xtask vm up t"]);
 
     vms.run("reset", &["--json"]).ends_with(0);
-    let again = vms.up();
-    let added = ["prepare_seconds", "finish_seconds"].map(|name| again[name].as_f64().expect("a time"));
-    assert!(added.iter().sum::<f64>() <= MOST_ADDED, "`vm up` added {added:?} s");
+    vms.up();
     // The root is fresh; what is on the data disk is as before.
     assert_eq!(vms.ssh("cat /var/lib/helix/workspaces/note; test ! -e ~/lost"), "kept");
     assert_eq!(vms.ssh("cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"), before);

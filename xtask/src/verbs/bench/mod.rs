@@ -2,6 +2,7 @@
 
 mod encode;
 mod graph;
+mod vm;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -28,6 +29,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         BenchKind::Steps => bench_steps(&job()?),
         BenchKind::DockerGraph => graph::run(&job()?),
         BenchKind::Encode => encode::run(),
+        BenchKind::Vm => vm::run(&job()?),
     }
 }
 

@@ -180,7 +180,7 @@ impl Runner {
     fn image(&self) -> Result<(), String> {
         self.xtask(&["build-image", "quickstart"])?;
         self.xtask(&["build-host-encoder"])?;
-        let host = helix_host_encoder_artifacts::Target::host().ok_or("this architecture is not supported")?;
+        let host = helix_products::Target::host().ok_or("this architecture is not supported")?;
         let program = format!("target/host-encoder/{host}/helix-host-encoder");
         self.xtask(&["test-image", "target/images/quickstart", "--host-encoder", &program])?;
         self.xtask(&["inspect", "target/images/quickstart"])

@@ -111,7 +111,7 @@ fn encoder(args: &VmUpArgs, workspace: &Workspace) -> Result<Option<PathBuf>, Fa
     if args.no_host_encoder {
         return Ok(None);
     }
-    let host = helix_host_encoder_artifacts::Target::host().map(|host| host.to_string()).unwrap_or_default();
+    let host = helix_products::Target::host().map(|host| host.to_string()).unwrap_or_default();
     let built = workspace.root.join("target/host-encoder").join(host).join("helix-host-encoder");
     let program = args.host_encoder.clone().unwrap_or(built);
     let program = std::path::absolute(&program).map_err(|e| Failure::Other(format!("{}: {e}", program.display())))?;

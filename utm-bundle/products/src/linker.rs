@@ -13,9 +13,9 @@ use crate::error::Error;
 use crate::target::Target;
 
 /// The oldest macOS that is supported, for the linker and for the inspection.
-pub(crate) const MINIMUM_MACOS: helix_macho::Version = helix_macho::Version { major: 14, minor: 0 };
+pub const MINIMUM_MACOS: helix_macho::Version = helix_macho::Version { major: 14, minor: 0 };
 /// Room for load commands that a bundle makes longer, in bytes.
-pub(crate) const HEADER_ROOM: u32 = 0x1000;
+pub const HEADER_ROOM: u32 = 0x1000;
 
 /// The compiler that cargo runs.
 pub(crate) struct Toolchain {

@@ -1,4 +1,4 @@
-//! What the host encoder is built for.
+//! What is built for.
 
 use clap::ValueEnum;
 
@@ -17,7 +17,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// This machine; nothing if the host encoder is not built for its kind.
+    /// This machine; nothing if nothing is built for its kind.
     pub fn host() -> Option<Self> {
         match (std::env::consts::OS, std::env::consts::ARCH) {
             ("macos", "aarch64") => Some(Self::Mac),
@@ -37,7 +37,7 @@ impl Target {
     }
 
     /// The ending of its dynamic libraries.
-    pub(crate) fn library_extension(self) -> &'static str {
+    pub fn library_extension(self) -> &'static str {
         if self == Self::Mac { "dylib" } else { "so" }
     }
 }
