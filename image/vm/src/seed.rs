@@ -117,12 +117,13 @@ fn is_plain(user: &str) -> bool {
 }
 
 /// A drop-in that logs `user` in where `unit` would ask; its command is systemd's own (`units/getty@.service.in`,
-/// `units/serial-getty@.service.in`) with that option.
+/// `units/serial-getty@.service.in`) but for how it goes on. Debian's package `login` is not in an image, so it is su that opens
+/// the session.
 fn autologin(unit: &str, options: &str, user: &str) -> Value {
-    let command = format!("-/sbin/agetty --autologin {user} --noreset --noclear {options}- ${{TERM}}");
+    let login = format!("--autologin {user} --login-program /bin/su --login-options \"-l {user}\"");
     json!({
         "path": format!("/etc/systemd/system/{unit}.service.d/50-helix-login.conf"),
-        "content": format!("[Service]\nExecStart=\nExecStart={command}\n"),
+        "content": format!("[Service]\nExecStart=\nExecStart=-/sbin/agetty {login} --noreset --noclear {options}- ${{TERM}}\n"),
     })
 }
 

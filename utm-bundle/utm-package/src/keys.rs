@@ -176,7 +176,8 @@ const TERMINAL: &[Key] = &[
     may("CursorBlink", Kind::Flag),
 ];
 
-const ARCHITECTURES: &[&str] = &[
+/// The architectures that UTM knows.
+pub(crate) const ARCHITECTURES: &[&str] = &[
     "alpha",
     "arm",
     "aarch64",

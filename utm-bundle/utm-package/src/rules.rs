@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use plist::{Dictionary, Value};
 
 use crate::inspect::Faults;
-use crate::keys::{UEFI_ARCHITECTURES, VIRT_TARGETS};
+use crate::keys::{ARCHITECTURES, UEFI_ARCHITECTURES, VIRT_TARGETS};
 
 /// Everything that the values of `config` would do wrong. What has the wrong type is passed over: it is a fault already.
 pub(crate) fn check(config: &Dictionary, faults: &mut Faults) {
@@ -74,7 +74,7 @@ fn check_system(config: &Dictionary, faults: &mut Faults) {
         );
     }
     let uefi = table(config, "QEMU").is_some_and(|qemu| flag(qemu, "UEFIBoot"));
-    if uefi && !architecture.is_empty() && !UEFI_ARCHITECTURES.contains(&architecture) {
+    if uefi && ARCHITECTURES.contains(&architecture) && !UEFI_ARCHITECTURES.contains(&architecture) {
         faults.config("QEMU.UEFIBoot", format!("is true; UTM has no UEFI firmware for {architecture}"));
     }
 }
