@@ -82,7 +82,7 @@ fn check_used(path: &Path, usage: Use, place: &str, faults: &mut Faults) {
         Err(_) if usage == Use::Made => {}
         Err(error) => faults.file(place, format!("is named in config.plist and cannot be read: {error}")),
         Ok(data) if !data.is_file() => {
-            faults.file(place, "is no ordinary file; UTM's sandbox follows no link out of a package")
+            faults.file(place, "is no ordinary file; a package has its files in itself")
         }
         Ok(_) => match usage {
             Use::Disk => check_disk(path, place, faults),
