@@ -81,9 +81,7 @@ fn check_used(path: &Path, usage: Use, place: &str, faults: &mut Faults) {
     match fs::symlink_metadata(path) {
         Err(_) if usage == Use::Made => {}
         Err(error) => faults.file(place, format!("is named in config.plist and cannot be read: {error}")),
-        Ok(data) if !data.is_file() => {
-            faults.file(place, "is no ordinary file; a package has its files in itself")
-        }
+        Ok(data) if !data.is_file() => faults.file(place, "is no ordinary file; a package has its files in itself"),
         Ok(_) => match usage {
             Use::Disk => check_disk(path, place, faults),
             Use::Icon => faults.0.extend(png::fault(path).map(|what| crate::Fault { place: place.to_owned(), what })),
