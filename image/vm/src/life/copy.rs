@@ -31,6 +31,18 @@ pub enum Copied {
     Copied,
 }
 
+impl Image {
+    /// Copies the disk to `to`, which must not exist, and compares it with the manifest. `advance` hears of the bytes that are
+    /// done, and of all there are.
+    ///
+    /// # Errors
+    /// When the disk is not what the manifest says, there is no space, or the system refuses; then there is no `to`, unless it
+    /// was there before or the system failed in between.
+    pub fn copy_disk(&self, to: &Path, advance: &mut dyn FnMut(u64, u64)) -> Result<Copied, Error> {
+        copy(self, to, &AtomicBool::new(false), advance)
+    }
+}
+
 /// Copies the disk of `image` to `to`, which must not exist, and compares it with the manifest. `advance` hears of the bytes
 /// that are done, and of all there are; `interrupted` ends it soon.
 pub(crate) fn copy(

@@ -52,6 +52,10 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         ("qemu-img", "qemu-utils"),
         // The launcher downloads with it.
         ("curl", "curl"),
+        // Property lists are read by another reader.
+        ("python3", "python3"),
+        // Signatures are checked, and keys made, by the program that people have.
+        ("minisign", "minisign"),
         // What is encoded is decoded by another program, and by another element.
         ("ffmpeg", "ffmpeg"),
         ("gst-inspect-1.0", "gstreamer1.0-tools"),

@@ -1,0 +1,6 @@
+//! What is put beside files, read back by the programs that people have.
+
+mod keys;
+mod statement;
+mod sums;
+mod support;
