@@ -66,7 +66,10 @@ impl Seed {
             "hostname": self.hostname,
             "users": [{ "name": self.user, "ssh_authorized_keys": self.authorized_keys }],
         });
-        let mut written = Vec::new();
+        let (mut written, mut commands) = (Vec::new(), Vec::new());
+        if let Some(command) = forget_former_keys(&self.user, &self.authorized_keys) {
+            commands.push(command);
+        }
         if let Some(token) = &self.encoder_token {
             let content = format!("{token}\n");
             // Deferred until the user is there.
@@ -77,10 +80,11 @@ impl Seed {
             written.push(autologin("getty@tty1", "", &self.user));
             written.push(autologin("serial-getty@", "--keep-baud 115200,57600,38400,9600 ", &self.user));
             // The consoles are asking already when cloud-init is done with its files.
-            user["runcmd"] = json!([
-                ["systemctl", "daemon-reload"],
-                ["systemctl", "try-restart", "getty@tty1.service", "serial-getty@*.service"],
-            ]);
+            commands.push(json!(["systemctl", "daemon-reload"]));
+            commands.push(json!(["systemctl", "try-restart", "getty@tty1.service", "serial-getty@*.service"]));
+        }
+        if !commands.is_empty() {
+            user["runcmd"] = commands.into();
         }
         if !written.is_empty() {
             user["write_files"] = written.into();
@@ -127,6 +131,17 @@ fn autologin(unit: &str, options: &str, user: &str) -> Value {
     })
 }
 
+/// The command that takes keys out of the user's `authorized_keys` that were made by [`crate::SshKey`] and are not among
+/// `keys`: cloud-init only adds. Keys of others stay.
+fn forget_former_keys(user: &str, keys: &[String]) -> Option<Value> {
+    const SCRIPT: &str = r#"exec sed -i "$2" "$(getent passwd "$1" | cut -d: -f6)/.ssh/authorized_keys""#;
+    let is_base64 = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(&byte));
+    let bodies = keys.iter().filter_map(|key| key.split_whitespace().nth(1).filter(is_base64));
+    let kept: String = bodies.map(|body| format!(r"\|{body}|b;")).collect();
+    let expression = format!("/ {}$/{{{kept}d}}", crate::ssh::COMMENT);
+    (!kept.is_empty()).then(|| json!(["sh", "-c", SCRIPT, "sh", user, expression]))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +179,29 @@ mod tests {
             assert!(error.contains("cannot be logged in at the consoles"), "{error}");
         }
         assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_new_key_takes_the_place_of_former_ones_and_of_no_others() {
+        let temp = tempfile::tempdir().unwrap();
+        std::fs::create_dir(temp.path().join(".ssh")).unwrap();
+        let file = temp.path().join(".ssh/authorized_keys");
+        let old = "ssh-ed25519 AAAAold+/ helix-run\n";
+        let others = "ssh-ed25519 AAAAmine me@home\nssh-rsa AAAAold+/ not-helix-run\n# helix-run keys\n";
+        let new = "ssh-ed25519 AAAA+n/w= helix-run\n";
+        std::fs::write(&file, [old, others, new].concat()).unwrap();
+        let keys = [new.trim().to_owned(), "ssh-ed25519 AAAAother helix-run".to_owned()];
+        let command = forget_former_keys("somebody", &keys).unwrap();
+        let words: Vec<&str> = command.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect();
+        // Another getent, which knows somebody.
+        let getent = format!("getent() {{ echo \"x:x:1:1::{}:\"; }}; ", temp.path().display());
+        let script = getent + &words[2].replace("exec ", "");
+        let run = helix_command::Cmd::new("sh").args(["-c", &script]).args(&words[3..]);
+        run.run().unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), [others, new].concat());
+        // Without a key that is one, nothing is taken away.
+        assert_eq!(forget_former_keys("somebody", &["no-key".to_owned()]), None);
+        assert_eq!(forget_former_keys("somebody", &["ssh-ed25519 $(x)|".to_owned()]), None);
     }
 
     #[test]

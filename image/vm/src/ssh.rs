@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use ssh_key::rand_core::OsRng;
 use ssh_key::{Algorithm, LineEnding, PrivateKey};
 
+/// The comment of all keys that are made here.
+pub(crate) const COMMENT: &str = "helix-run";
+
 /// A key pair was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum SshError {
@@ -39,7 +42,7 @@ impl SshKey {
     /// When the file cannot be written.
     pub fn create(folder: &Path) -> Result<Self, SshError> {
         let mut key = PrivateKey::random(&mut OsRng, Algorithm::Ed25519)?;
-        key.set_comment("helix-run");
+        key.set_comment(COMMENT);
         let private = folder.join("id_ed25519");
         write_private(&private, key.to_openssh(LineEnding::LF)?.as_bytes())
             .map_err(|source| SshError::Write { path: private.clone(), source })?;

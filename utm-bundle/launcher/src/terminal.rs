@@ -1,11 +1,16 @@
 //! The launcher in a terminal: progress as lines, the address, and an end by Ctrl-C.
 
+use std::mem::{Discriminant, discriminant};
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use crate::browser;
 use crate::launcher::Launcher;
 use crate::machine::{Input, State};
 use crate::signals;
+
+/// The pause between two lines of the same progress.
+const PROGRESS: Duration = Duration::from_secs(5);
 
 /// Runs the launcher until it is told to end, or the VM fails: then it is shut down, and the reason is told last.
 pub(crate) fn run(launcher: Launcher) -> ExitCode {
@@ -18,17 +23,15 @@ pub(crate) fn run(launcher: Launcher) -> ExitCode {
         return ExitCode::FAILURE;
     }
     let logs = launcher.logs();
-    let (mut last, mut failure) = (String::new(), None);
+    let (mut lines, mut failure) = (Lines::default(), None);
     launcher.run(&mut |state| {
         if let State::Failed(reason) = state {
             failure = Some(reason.clone());
             let _ = inputs.send(Input::Quit);
             return;
         }
-        let line = line(state);
-        if line != last {
-            eprintln!("{line}");
-            last = line;
+        if lines.are_for(state) {
+            eprintln!("{}", line(state));
         }
     });
     match failure {
@@ -37,6 +40,24 @@ pub(crate) fn run(launcher: Launcher) -> ExitCode {
             eprintln!("error: {reason}\n  the logs are in {}", logs.display());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Which states are worth a line: those of another kind than the last one, and of progress one every few seconds.
+#[derive(Default)]
+struct Lines {
+    last: Option<(Discriminant<State>, Instant)>,
+}
+
+impl Lines {
+    fn are_for(&mut self, state: &State) -> bool {
+        let kind = discriminant(state);
+        let progress = matches!(state, State::Preparing(_) | State::Starting(_));
+        if self.last.is_some_and(|(last, when)| progress && last == kind && when.elapsed() < PROGRESS) {
+            return false;
+        }
+        self.last = Some((kind, Instant::now()));
+        true
     }
 }
 
@@ -57,5 +78,22 @@ fn line(state: &State) -> String {
         State::Paused(why) => format!("paused: {why}; it goes on when this computer has space again"),
         State::Stopping => "shutting down".to_owned(),
         State::Failed(reason) => format!("failed: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_has_a_line_now_and_then_and_every_change_has_one() {
+        let mut lines = Lines::default();
+        let copying = |done: u32| State::Preparing(format!("{done} MB"));
+        assert!(lines.are_for(&copying(1)));
+        assert!(!(2..500).any(|done| lines.are_for(&copying(done))));
+        assert!(lines.are_for(&State::Starting("kernel".into())));
+        assert!(lines.are_for(&State::Ready { api: 1, update: false }));
+        assert!(lines.are_for(&State::Ready { api: 1, update: true }));
+        assert!(lines.are_for(&State::Stopping) && lines.are_for(&State::Stopped));
     }
 }
