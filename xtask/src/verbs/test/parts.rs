@@ -50,6 +50,8 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         ("fsck.fat", "dosfstools"),
         ("mcopy", "mtools"),
         ("qemu-img", "qemu-utils"),
+        // Reads Mach-O files beside our own reader.
+        ("llvm-objdump", "llvm"),
         // What is encoded is decoded by another program, and by another element.
         ("ffmpeg", "ffmpeg"),
         ("gst-inspect-1.0", "gstreamer1.0-tools"),
