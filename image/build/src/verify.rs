@@ -149,6 +149,7 @@ fn config(
             user: login(recipe),
             encoder_token: None,
             authorized_keys: login_key.iter().map(|(key, _)| key.public.clone()).collect(),
+            console_login: false,
             network_config: None,
         }),
         arch,

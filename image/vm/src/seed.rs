@@ -33,6 +33,9 @@ pub enum SeedError {
         /// What is wrong.
         source: helix_fat::Error,
     },
+    /// Nobody of this name can be logged in at the consoles.
+    #[error("the user {0:?} cannot be logged in at the consoles: a name there has letters, digits, _ and -")]
+    User(String),
 }
 
 /// What the guest is told at its first boot.
@@ -48,6 +51,9 @@ pub struct Seed {
     pub authorized_keys: Vec<String>,
     /// What the guest shows a host encoder that asks for a token; it is kept in [`TOKEN_FILE`], which is the user's.
     pub encoder_token: Option<String>,
+    /// Whether the display and the serial console are the user's at once, without a question. For a machine whose windows are
+    /// its owner's, who has no key in it yet.
+    pub console_login: bool,
     /// cloud-init's network configuration, where the image's own is not to be used.
     pub network_config: Option<Value>,
 }
@@ -60,11 +66,24 @@ impl Seed {
             "hostname": self.hostname,
             "users": [{ "name": self.user, "ssh_authorized_keys": self.authorized_keys }],
         });
+        let mut written = Vec::new();
         if let Some(token) = &self.encoder_token {
             let content = format!("{token}\n");
             // Deferred until the user is there.
             let file = json!({ "path": TOKEN_FILE, "permissions": "0400", "owner": self.user, "content": content, "defer": true });
-            user["write_files"] = json!([file]);
+            written.push(file);
+        }
+        if self.console_login {
+            written.push(autologin("getty@tty1", "", &self.user));
+            written.push(autologin("serial-getty@", "--keep-baud 115200,57600,38400,9600 ", &self.user));
+            // The consoles are asking already when cloud-init is done with its files.
+            user["runcmd"] = json!([
+                ["systemctl", "daemon-reload"],
+                ["systemctl", "try-restart", "getty@tty1.service", "serial-getty@*.service"],
+            ]);
+        }
+        if !written.is_empty() {
+            user["write_files"] = written.into();
         }
         // JSON is valid YAML, so no name or key can break out of its place.
         let mut files = vec![("meta-data", format!("{meta:#}\n")), ("user-data", format!("#cloud-config\n{user:#}\n"))];
@@ -75,8 +94,11 @@ impl Seed {
     /// Writes the seed to `path`, which is replaced.
     ///
     /// # Errors
-    /// When the file cannot be created or written.
+    /// When the file cannot be created or written, or the user's name does not fit into a unit of systemd.
     pub fn write(&self, path: &Path) -> Result<(), SeedError> {
+        if self.console_login && !is_plain(&self.user) {
+            return Err(SeedError::User(self.user.clone()));
+        }
         let create = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path);
         let mut out = create.map_err(|source| SeedError::Create { path: path.to_owned(), source })?;
         // The label is what cloud-init searches for. The time does not matter to it, a fixed one makes equal seeds equal.
@@ -87,6 +109,22 @@ impl Seed {
         let written = volume.write(&mut out, &files).map(drop);
         written.map_err(|source| SeedError::Volume { path: path.to_owned(), source })
     }
+}
+
+/// Whether a name means nothing but itself in a unit of systemd.
+fn is_plain(user: &str) -> bool {
+    !user.starts_with('-') && !user.is_empty() && user.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+}
+
+/// A drop-in that logs `user` in where `unit` would ask; its command is systemd's own (`units/getty@.service.in`,
+/// `units/serial-getty@.service.in`) but for how it goes on. Debian's package `login` is not in an image, so it is su that opens
+/// the session.
+fn autologin(unit: &str, options: &str, user: &str) -> Value {
+    let login = format!("--autologin {user} --login-program /bin/su --login-options \"-l {user}\"");
+    json!({
+        "path": format!("/etc/systemd/system/{unit}.service.d/50-helix-login.conf"),
+        "content": format!("[Service]\nExecStart=\nExecStart=-/sbin/agetty {login} --noreset --noclear {options}- ${{TERM}}\n"),
+    })
 }
 
 #[cfg(test)]
@@ -100,6 +138,7 @@ mod tests {
             user: "no: [yaml\" #tricks".into(),
             authorized_keys: vec!["ssh-ed25519 AAAA me@example: key".into()],
             encoder_token: Some("0123".into()),
+            console_login: false,
             network_config: Some(json!({ "version": 2 })),
         }
     }
@@ -108,6 +147,23 @@ mod tests {
     fn the_files_are_yaml_that_nothing_breaks_out_of() {
         let text: String = seed().files().iter().map(|(name, text)| format!("--- {name}\n{text}")).collect();
         insta::assert_snapshot!(text);
+    }
+
+    #[test]
+    fn consoles_are_the_users_where_that_is_asked_for() {
+        let seed = Seed { user: "helix".into(), console_login: true, encoder_token: None, ..seed() };
+        insta::assert_snapshot!(seed.files()[1].1);
+    }
+
+    #[test]
+    fn a_name_that_would_be_more_than_a_name_in_a_unit_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        for user in ["", "a b", "a\nExecStart=x", "%n", "-o"] {
+            let seed = Seed { user: user.into(), console_login: true, ..seed() };
+            let error = seed.write(&temp.path().join("seed.img")).unwrap_err().to_string();
+            assert!(error.contains("cannot be logged in at the consoles"), "{error}");
+        }
+        assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
     }
 
     #[test]

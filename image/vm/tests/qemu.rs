@@ -49,6 +49,7 @@ fn config(folder: &Path) -> BootConfig {
             user: "test".into(),
             authorized_keys: Vec::new(),
             encoder_token: None,
+            console_login: false,
             network_config: None,
         }),
         arch: Arch::Arm64,

@@ -27,36 +27,42 @@ pub enum Copied {
     Copied,
 }
 
-/// Copies the disk of `image` to `to`, which must not exist, and compares it with the manifest. `advance` hears of the bytes
-/// that are done, and of all there are.
-pub(crate) fn copy(image: &Image, to: &Path, advance: &mut dyn FnMut(u64, u64)) -> Result<Copied, Error> {
-    let from = image.disk();
-    let refuse = |reason: String| Error::Image { path: image.folder.clone(), reason };
-    let mut source = File::open(&from).map_err(|error| refuse(format!("disk.qcow2: {error}; build it anew")))?;
-    let length = source.metadata().map_err(Error::io("looking at", &from))?.len();
-    let mut each = |done: u64| advance(done, length);
-    let (how, digest) = match platform::clone_file(&source, to) {
-        Ok(()) => {
-            check_space(RESERVE, to)?;
-            super::state::sync_file(to)?;
-            let mut clone = File::open(to).map_err(Error::io("opening", to))?;
-            (Copied::Cloned, digest(&mut clone, &mut |_, _| Ok(()), &mut each).map_err(Error::io("reading", to))?)
+impl Image {
+    /// Copies the disk to `to`, which must not exist, and compares it with the manifest. `advance` hears of the bytes that are
+    /// done, and of all there are.
+    ///
+    /// # Errors
+    /// When the disk is not what the manifest says, there is no space, or the system refuses; then there is no `to`, unless it
+    /// was there before or the system failed in between.
+    pub fn copy_disk(&self, to: &Path, advance: &mut dyn FnMut(u64, u64)) -> Result<Copied, Error> {
+        let from = self.disk();
+        let refuse = |reason: String| Error::Image { path: self.folder.clone(), reason };
+        let mut source = File::open(&from).map_err(|error| refuse(format!("disk.qcow2: {error}; build it anew")))?;
+        let length = source.metadata().map_err(Error::io("looking at", &from))?.len();
+        let mut each = |done: u64| advance(done, length);
+        let (how, digest) = match platform::clone_file(&source, to) {
+            Ok(()) => {
+                check_space(RESERVE, to)?;
+                super::state::sync_file(to)?;
+                let mut clone = File::open(to).map_err(Error::io("opening", to))?;
+                (Copied::Cloned, digest(&mut clone, &mut |_, _| Ok(()), &mut each).map_err(Error::io("reading", to))?)
+            }
+            // Whatever the reason is: a copy needs no more than space.
+            Err(_) => {
+                check_space(length + RESERVE, to)?;
+                (Copied::Copied, sparse_copy(&mut source, to, length, &mut each).map_err(Error::io("copying to", to))?)
+            }
+        };
+        if digest != self.sha256 {
+            let _ = std::fs::remove_file(to);
+            return Err(refuse(format!(
+                "disk.qcow2 is damaged: its sha256 is {digest}, and the manifest says {}; build it anew with\n  cargo xtask \
+                 build-image",
+                self.sha256
+            )));
         }
-        // Whatever the reason is: a copy needs no more than space.
-        Err(_) => {
-            check_space(length + RESERVE, to)?;
-            (Copied::Copied, sparse_copy(&mut source, to, length, &mut each).map_err(Error::io("copying to", to))?)
-        }
-    };
-    if digest != image.sha256 {
-        let _ = std::fs::remove_file(to);
-        return Err(refuse(format!(
-            "disk.qcow2 is damaged: its sha256 is {digest}, and the manifest says {}; build it anew with\n  cargo xtask \
-             build-image",
-            image.sha256
-        )));
+        Ok(how)
     }
-    Ok(how)
 }
 
 /// Copies everything but zeros, flushes, and returns the sha256 of what was read.
@@ -124,7 +130,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let disk: Vec<u8> = (0..300_000_u32).map(|n| (n % 251) as u8).collect();
         let (image, to, mut last) = (image(temp.path(), &disk), temp.path().join("copy"), (0, 0));
-        copy(&image, &to, &mut |done, all| last = (done, all)).unwrap();
+        image.copy_disk(&to, &mut |done, all| last = (done, all)).unwrap();
         assert_eq!(std::fs::read(&to).unwrap(), disk);
         assert_eq!(last, (300_000, 300_000));
     }
@@ -146,11 +152,11 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let (image, to) = (image(temp.path(), b"good"), temp.path().join("copy"));
         std::fs::write(image.disk(), b"goof").unwrap();
-        let error = copy(&image, &to, &mut |_, _| {}).unwrap_err().to_string();
+        let error = image.copy_disk(&to, &mut |_, _| {}).unwrap_err().to_string();
         assert!(error.contains("disk.qcow2 is damaged") && error.contains("cargo xtask build-image"), "{error}");
         assert!(!to.exists());
         std::fs::remove_file(image.disk()).unwrap();
-        let error = copy(&image, &to, &mut |_, _| {}).unwrap_err().to_string();
+        let error = image.copy_disk(&to, &mut |_, _| {}).unwrap_err().to_string();
         assert!(error.contains("disk.qcow2: No such file"), "{error}");
     }
 

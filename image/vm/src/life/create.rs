@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ssh_key::rand_core::{OsRng, RngCore};
 
-use super::copy::{self, Copied};
+use super::copy::Copied;
 use super::error::Error;
 use super::home::Vm;
 use super::image::Image;
@@ -41,7 +41,7 @@ pub(crate) fn create(
 
 fn fill(folder: &Path, image: &Image, programs: &Programs, advance: &mut dyn FnMut(u64, u64)) -> Result<Copied, Error> {
     const FIRST: u64 = 1;
-    let how = copy::copy(image, &folder.join(system_disk(FIRST)), advance)?;
+    let how = image.copy_disk(&folder.join(system_disk(FIRST)), advance)?;
     let data = programs.seen(&folder.join(data_disk(DATA_VERSION)))?;
     let make = programs.qemu_img.clone().args(["create", "-q", "-f", "qcow2", &data, DATA_SIZE]);
     make.run().map_err(crate::programs::Error::from)?;

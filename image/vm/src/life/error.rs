@@ -125,7 +125,7 @@ pub enum Error {
     },
     /// The disk is too full.
     #[error(
-        "{} has {} MB free, and {} MB are needed; free some space, or name another folder with --home DIR",
+        "{} has {} MB free, and {} MB are needed; free some space, or choose another place",
         at.display(), free / 1_000_000, needed / 1_000_000
     )]
     Space {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::copy::{self, Copied};
+use super::copy::Copied;
 use super::error::Error;
 use super::home::Vm;
 use super::image::Image;
@@ -35,7 +35,7 @@ impl Vm {
         let image = Image::read(&self.image_for_reset(image)?)?;
         let number = 1 + create::numbers(self, "system.")?.into_iter().max().unwrap_or(0);
         let disk = self.folder().join(create::system_disk(number));
-        let copied = copy::copy(&image, &disk, advance).inspect_err(|_| {
+        let copied = image.copy_disk(&disk, advance).inspect_err(|_| {
             // The reason is what counts; the next start removes what remains.
             let _ = std::fs::remove_file(&disk);
         })?;

@@ -132,6 +132,7 @@ fn seed(vm: &Vm, config: &Config) -> Result<Seed, Error> {
         user: config.user.clone(),
         authorized_keys: vec![key.public],
         encoder_token: Some(token),
+        console_login: false,
         network_config: None,
     })
 }

@@ -52,6 +52,8 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         ("qemu-img", "qemu-utils"),
         // Reads Mach-O files beside our own reader.
         ("llvm-objdump", "llvm"),
+        // Property lists are read by another reader.
+        ("python3", "python3"),
         // What is encoded is decoded by another program, and by another element.
         ("ffmpeg", "ffmpeg"),
         ("gst-inspect-1.0", "gstreamer1.0-tools"),
