@@ -13,6 +13,7 @@ use crate::diagnosis::Diagnosis;
 use crate::failure::{BootFailure, GuestFailure, Reason};
 use crate::folder::RunFolder;
 use crate::guest::{SettleWatch, Settled};
+use crate::life::Sizes;
 use crate::machine::{Arch, DataDisk, DiskFormat, Machine};
 use crate::overlay;
 use crate::process::Process;
@@ -121,30 +122,20 @@ fn prepare(
     overlay::create(&config.programs, &config.image, &folder.overlay(), config.disk_size_mib)?;
     config.seed.as_ref().map_or(Ok(()), |seed| seed.write(&folder.seed()))?;
     let seen = |path: &Path| config.programs.seen(path);
+    let sizes = Sizes { cpus: config.cpus, memory_mib: config.memory_mib };
+    let (programs, chosen) = (&config.programs, accelerator.chosen);
     let data_disk = config.data_disk.as_ref();
     Ok(Machine {
-        arch: config.arch,
-        accelerator: accelerator.chosen,
-        cpus: config.cpus,
-        memory_mib: config.memory_mib,
-        firmware_code: seen(&config.programs.firmware_code)?,
-        firmware_vars: seen(&folder.firmware_vars())?,
-        root_disk: seen(&folder.overlay())?,
         throwaway: true,
         data_disk: data_disk
             .map(|(path, format)| Ok::<_, Error>(DataDisk { path: seen(path)?, format: *format }))
             .transpose()?,
         seed: config.seed.as_ref().map(|_| seen(&folder.seed())).transpose()?,
         ssh_port: config.ssh_port,
-        api_port: None,
         encoder_socket: config.encoder.then(|| seen(&folder.encoder_socket())).transpose()?,
         vsock_device: config.vsock().map(|_| seen(&folder.vsock_device())).transpose()?,
-        agent_socket: seen(&folder.agent_socket())?,
-        qmp_socket: seen(&folder.qmp_socket())?,
-        serial_log: seen(&folder.serial_log())?,
-        console_socket: None,
-        spice_socket: seen(&folder.spice_socket())?,
         exit_with_parent: facts.exit_with_parent,
+        ..Machine::in_folder(programs, folder, config.arch, chosen, sizes, &folder.overlay())?
     })
 }
 

@@ -1,6 +1,11 @@
 //! The machine as data, and QEMU's arguments for it: a pure function.
 
+use std::path::Path;
+
 use crate::accel::Accelerator;
+use crate::folder::RunFolder;
+use crate::life::Sizes;
+use crate::programs::{Error, Programs};
 
 /// The architecture of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -91,6 +96,42 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// A machine whose files are in `folder`, with a root disk and nothing that is optional.
+    ///
+    /// # Errors
+    /// When a path cannot be told to QEMU.
+    pub(crate) fn in_folder(
+        programs: &Programs,
+        folder: &RunFolder,
+        arch: Arch,
+        accelerator: Accelerator,
+        sizes: Sizes,
+        root_disk: &Path,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            arch,
+            accelerator,
+            cpus: sizes.cpus,
+            memory_mib: sizes.memory_mib,
+            firmware_code: programs.seen(&programs.firmware_code)?,
+            firmware_vars: programs.seen(&folder.firmware_vars())?,
+            root_disk: programs.seen(root_disk)?,
+            throwaway: false,
+            data_disk: None,
+            seed: None,
+            ssh_port: None,
+            api_port: None,
+            encoder_socket: None,
+            vsock_device: None,
+            agent_socket: programs.seen(&folder.agent_socket())?,
+            qmp_socket: programs.seen(&folder.qmp_socket())?,
+            serial_log: programs.seen(&folder.serial_log())?,
+            console_socket: None,
+            spice_socket: programs.seen(&folder.spice_socket())?,
+            exit_with_parent: false,
+        })
+    }
+
     /// QEMU's arguments.
     pub fn arguments(&self) -> Vec<String> {
         let mut args = Args::default();

@@ -51,27 +51,16 @@ pub(crate) fn prepare(vm: &Vm, config: &Config, up: &UpConfig) -> Result<Start, 
     let ports = Ports::choose().map_err(Error::io("looking for a free port on", Path::new("127.0.0.1")))?;
     let seen = |path: &Path| up.programs.seen(path);
     let data = seen(&vm.folder().join(create::data_disk(create::DATA_VERSION)))?;
+    let root = vm.folder().join(create::system_disk(config.system));
+    let (programs, chosen) = (&up.programs, accelerator.chosen);
     let machine = Machine {
-        arch: config.architecture,
-        accelerator: accelerator.chosen,
-        cpus: sizes.cpus,
-        memory_mib: sizes.memory_mib,
-        firmware_code: seen(&up.programs.firmware_code)?,
-        firmware_vars: seen(&folder.firmware_vars())?,
-        root_disk: seen(&vm.folder().join(create::system_disk(config.system)))?,
-        throwaway: false,
         data_disk: Some(DataDisk { path: data, format: DiskFormat::Qcow2 }),
         seed: Some(seen(&folder.seed())?),
         ssh_port: Some(ports.ssh),
         api_port: Some(ports.api),
         encoder_socket: Some(seen(&folder.encoder_socket())?),
-        vsock_device: None,
-        agent_socket: seen(&folder.agent_socket())?,
-        qmp_socket: seen(&folder.qmp_socket())?,
-        serial_log: seen(&folder.serial_log())?,
         console_socket: Some(seen(&folder.console_socket())?),
-        spice_socket: seen(&folder.spice_socket())?,
-        exit_with_parent: false,
+        ..Machine::in_folder(programs, &folder, config.architecture, chosen, sizes, &root)?
     };
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let qemu_version = facts.version.clone();
