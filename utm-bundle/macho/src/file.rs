@@ -13,6 +13,9 @@ pub enum ReadError {
     /// It is not of this format, or damaged.
     #[error("this is no Mach-O file, or a damaged one: {0}")]
     Format(#[from] object::read::Error),
+    /// It holds programs for several processors.
+    #[error("this is a universal file; one for arm64 is made of it by\n  lipo -thin arm64 FILE -output THIN")]
+    Universal,
     /// It is of the format, and of a kind that nothing here makes.
     #[error("this Mach-O file has {0}, which is not read here")]
     Unsupported(&'static str),
@@ -50,49 +53,83 @@ impl std::fmt::Display for Version {
     }
 }
 
-/// A Mach-O file for arm64.
+/// The beginning of a file that holds all load commands and the room behind them, in bytes: what [`Head::read`] and
+/// [`crate::Changes::apply`] need of a file. Real files have a few KiB of load commands.
+pub const HEAD_SIZE: usize = 256 << 10;
+
+/// What the load commands of a Mach-O file for arm64 say.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MachO {
+pub struct Head {
     /// Program or library.
     pub kind: Kind,
     /// The oldest macOS that it runs on; nothing if it is for another system, or says nothing.
     pub minimum_macos: Option<Version>,
     /// The name by which others load this library.
     pub install_name: Option<String>,
-    /// The install names of the libraries that it loads.
+    /// The install names of the libraries that it loads, also of those that may be missing.
     pub libraries: Vec<String>,
     /// Where libraries named by `@rpath` are looked for.
     pub rpaths: Vec<String>,
-    /// What it takes from libraries.
-    pub imports: Vec<Import>,
     /// How many bytes load commands can grow by before they meet the first section.
     pub header_room: u32,
+}
+
+impl Head {
+    /// Reads the load commands of a file; its first [`HEAD_SIZE`] bytes are enough.
+    ///
+    /// # Errors
+    /// When it is not a program or library for arm64, or damaged.
+    pub fn read(data: &[u8]) -> Result<Self, ReadError> {
+        Ok(Commands::read(data)?.0)
+    }
+}
+
+/// A Mach-O file for arm64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachO {
+    /// What its load commands say.
+    pub head: Head,
+    /// What it takes from libraries; nothing unless chained fixups say all of it: dyld info, the older form, is not read.
+    pub imports: Option<Vec<Import>>,
     /// Its signature.
     pub signature: Option<Signature>,
 }
 
 impl MachO {
-    /// Reads the facts of a file.
+    /// Reads the facts of a whole file, and compares its pages with its signature.
     ///
     /// # Errors
-    /// When it is not a program or library for arm64 with chained fixups, or damaged.
+    /// When it is not a program or library for arm64, or damaged.
     pub fn read(data: &[u8]) -> Result<Self, ReadError> {
-        let header = MachHeader64::<Endianness>::parse(data, 0)?;
-        let endian = header.endian()?;
-        if endian != Endianness::Little || header.cputype(endian) != macho::CPU_TYPE_ARM64 {
-            return Err(ReadError::Unsupported("another processor than arm64"));
-        }
-        let kind = match header.filetype(endian) {
-            macho::MH_EXECUTE => Kind::Executable,
-            macho::MH_DYLIB => Kind::Library,
-            _ => return Err(ReadError::Unsupported("another type than program or library")),
-        };
-        let mut commands = Commands::default();
-        for command in header.load_commands(endian, data, 0)? {
-            commands.take(command?, endian)?;
-        }
-        commands.facts(kind, data, header.sizeofcmds(endian))
+        let (head, commands) = Commands::read(data)?;
+        // An older form of imports beside the one that is read would be an import that nobody sees.
+        let fixups = commands.fixups.filter(|_| !commands.dyld_info);
+        let imports = |place: Place| imports::read(place.bytes(data, imports::TABLE)?, &head.libraries);
+        Ok(Self {
+            imports: fixups.map(imports).transpose()?,
+            signature: commands.signature.map(|place| signature::read(data, place)).transpose()?,
+            head,
+        })
     }
+}
+
+/// The header, if the file is one that is read here.
+pub(crate) fn header(data: &[u8]) -> Result<&MachHeader64<Endianness>, ReadError> {
+    let magic = data.first_chunk().map(|bytes| u32::from_be_bytes(*bytes));
+    if matches!(magic, Some(macho::FAT_MAGIC | macho::FAT_MAGIC_64)) {
+        return Err(ReadError::Universal);
+    }
+    let header = MachHeader64::<Endianness>::parse(data, 0)?;
+    let endian = header.endian()?;
+    if endian != Endianness::Little || header.cputype(endian) != macho::CPU_TYPE_ARM64 {
+        return Err(ReadError::Unsupported("another processor than arm64"));
+    }
+    Ok(header)
+}
+
+/// Where the load commands end.
+pub(crate) fn end_of_commands(header: &MachHeader64<Endianness>) -> u32 {
+    (size_of::<MachHeader64<Endianness>>() as u32).saturating_add(header.sizeofcmds(Endianness::Little))
 }
 
 /// A table that a load command says where to find.
@@ -113,69 +150,83 @@ impl Place {
     }
 }
 
-/// What the load commands say.
+/// What the load commands say, on the way to a [`Head`].
 #[derive(Default)]
 struct Commands {
     minimum_macos: Option<Version>,
     install_name: Option<String>,
     libraries: Vec<String>,
     rpaths: Vec<String>,
-    first_section: Option<u32>,
+    first_content: Option<u64>,
     fixups: Option<Place>,
+    dyld_info: bool,
     signature: Option<Place>,
 }
 
 impl Commands {
+    fn read(data: &[u8]) -> Result<(Head, Self), ReadError> {
+        let header = header(data)?;
+        let endian = Endianness::Little;
+        let kind = match header.filetype(endian) {
+            macho::MH_EXECUTE => Kind::Executable,
+            macho::MH_DYLIB => Kind::Library,
+            _ => return Err(ReadError::Unsupported("another type than program or library")),
+        };
+        let mut commands = Self::default();
+        for command in header.load_commands(endian, data, 0)? {
+            commands.take(command?, endian)?;
+        }
+        let end = end_of_commands(header);
+        let room = commands.first_content.map_or(0, |content| content.saturating_sub(end.into()));
+        let head = Head {
+            kind,
+            minimum_macos: commands.minimum_macos,
+            install_name: commands.install_name.take(),
+            libraries: std::mem::take(&mut commands.libraries),
+            rpaths: std::mem::take(&mut commands.rpaths),
+            header_room: u32::try_from(room).unwrap_or(u32::MAX),
+        };
+        Ok((head, commands))
+    }
+
     fn take(&mut self, command: LoadCommandData<'_, Endianness>, endian: Endianness) -> Result<(), ReadError> {
         let text = |at| command.string(endian, at).map(|name| String::from_utf8_lossy(name).into_owned());
         let name = |dylib: &DylibCommand<Endianness>| text(dylib.dylib.name);
+        let version = |v: macho::Version| Version { major: v.major(), minor: v.minor() };
         match command.variant()? {
             LoadCommandVariant::BuildVersion(build, _) if build.platform.get(endian) == macho::PLATFORM_MACOS => {
-                let version = build.minos.get(endian);
-                self.minimum_macos = Some(Version { major: version.major(), minor: version.minor() });
+                self.minimum_macos = Some(version(build.minos.get(endian)));
+            }
+            // What came before LC_BUILD_VERSION.
+            LoadCommandVariant::VersionMin(build) if command.cmd() == macho::LC_VERSION_MIN_MACOSX => {
+                self.minimum_macos = Some(version(build.version.get(endian)));
             }
             LoadCommandVariant::IdDylib(dylib) => self.install_name = Some(name(dylib)?),
             LoadCommandVariant::Dylib(dylib) => self.libraries.push(name(dylib)?),
             LoadCommandVariant::Rpath(rpath) => self.rpaths.push(text(rpath.path)?),
-            LoadCommandVariant::Segment64(segment, sections) => self.take_sections(segment, sections, endian)?,
+            LoadCommandVariant::Segment64(segment, sections) => self.take_contents(segment, sections, endian)?,
             LoadCommandVariant::LinkeditData(table) => match command.cmd() {
                 macho::LC_DYLD_CHAINED_FIXUPS => self.fixups = Some(Place::of(table, endian)),
                 macho::LC_CODE_SIGNATURE => self.signature = Some(Place::of(table, endian)),
                 _ => {}
             },
-            // An older form of imports beside the one that is read would be an import that nobody sees.
-            LoadCommandVariant::DyldInfo(_) => {
-                return Err(ReadError::Unsupported("dyld info instead of chained fixups"));
-            }
+            LoadCommandVariant::DyldInfo(_) => self.dyld_info = true,
             _ => {}
         }
         Ok(())
     }
 
-    fn take_sections(
+    /// Notes where the first content is that is not the load commands themselves.
+    fn take_contents(
         &mut self,
         segment: &SegmentCommand64<Endianness>,
         sections: &[u8],
         endian: Endianness,
     ) -> Result<(), ReadError> {
-        // Sections of zeros have no place in the file.
-        let places = segment.sections(endian, sections)?.iter().map(|s| s.offset(endian)).filter(|at| *at != 0);
-        self.first_section = self.first_section.into_iter().chain(places).min();
+        let sections = segment.sections(endian, sections)?.iter().map(|s| u64::from(s.offset(endian)));
+        let places = sections.chain([segment.fileoff(endian)]);
+        // Sections of zeros have no place in the file, and the first segment holds the load commands.
+        self.first_content = self.first_content.into_iter().chain(places.filter(|at| *at != 0)).min();
         Ok(())
-    }
-
-    fn facts(self, kind: Kind, data: &[u8], commands: u32) -> Result<MachO, ReadError> {
-        let fixups = self.fixups.ok_or(ReadError::Unsupported("no chained fixups"))?;
-        let end = (size_of::<MachHeader64<Endianness>>() as u32).saturating_add(commands);
-        Ok(MachO {
-            kind,
-            minimum_macos: self.minimum_macos,
-            install_name: self.install_name,
-            imports: imports::read(fixups.bytes(data, imports::TABLE)?, &self.libraries)?,
-            libraries: self.libraries,
-            rpaths: self.rpaths,
-            header_room: self.first_section.unwrap_or(end).saturating_sub(end),
-            signature: self.signature.map(|place| signature::read(data, place)).transpose()?,
-        })
     }
 }

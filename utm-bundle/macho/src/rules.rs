@@ -42,6 +42,9 @@ pub enum Fault {
         /// The symbol.
         symbol: String,
     },
+    /// What it takes cannot be compared.
+    #[error("its imports are not in chained fixups alone: they cannot be compared with the list of symbols")]
+    UnreadImports,
     /// Load commands cannot grow.
     #[error("its load commands can grow by {found} bytes, {wanted} are needed; the linker's option is -headerpad")]
     HeaderRoom {
@@ -79,18 +82,19 @@ fn shown(version: Option<Version>) -> String {
 impl Rules<'_> {
     /// Everything that is wrong with a file; nothing if it may be shipped.
     pub fn faults(&self, file: &MachO) -> Vec<Fault> {
+        let head = &file.head;
         let mut faults = Vec::new();
-        if file.minimum_macos != Some(self.minimum_macos) {
-            faults.push(Fault::MinimumVersion { found: file.minimum_macos, wanted: self.minimum_macos });
+        if head.minimum_macos != Some(self.minimum_macos) {
+            faults.push(Fault::MinimumVersion { found: head.minimum_macos, wanted: self.minimum_macos });
         }
-        let relocatable = file.install_name.as_ref().is_some_and(|name| name.starts_with("@rpath/"));
-        if file.kind == Kind::Library && !relocatable {
-            faults.push(Fault::InstallName(file.install_name.clone()));
+        let relocatable = head.install_name.as_ref().is_some_and(|name| name.starts_with("@rpath/"));
+        if head.kind == Kind::Library && !relocatable {
+            faults.push(Fault::InstallName(head.install_name.clone()));
         }
-        faults.extend(file.rpaths.iter().filter(|path| !inside(path)).cloned().map(Fault::Rpath));
+        faults.extend(head.rpaths.iter().filter(|path| !inside(path)).cloned().map(Fault::Rpath));
         faults.extend(self.interface(file));
-        if file.header_room < self.header_room {
-            faults.push(Fault::HeaderRoom { found: file.header_room, wanted: self.header_room });
+        if head.header_room < self.header_room {
+            faults.push(Fault::HeaderRoom { found: head.header_room, wanted: self.header_room });
         }
         faults.extend(signature(file));
         faults
@@ -98,13 +102,15 @@ impl Rules<'_> {
 
     /// What it loads and takes beyond the list.
     fn interface(&self, file: &MachO) -> Vec<Fault> {
-        let strange = file.libraries.iter().filter(|name| self.allowed.library(name).is_none());
+        let strange = file.head.libraries.iter().filter(|name| self.allowed.library(name).is_none());
+        let strange = strange.cloned().map(Fault::Library);
+        let Some(imports) = &file.imports else { return strange.chain([Fault::UnreadImports]).collect() };
         let allowed = |library: &Option<String>, symbol: &String| {
             library.as_ref().and_then(|name| self.allowed.library(name)).is_some_and(|list| list.contains(symbol))
         };
-        let taken = file.imports.iter().filter(|import| !allowed(&import.library, &import.symbol));
+        let taken = imports.iter().filter(|import| !allowed(&import.library, &import.symbol));
         let taken = taken.map(|i| Fault::Import { library: i.library.clone(), symbol: i.symbol.clone() });
-        strange.cloned().map(Fault::Library).chain(taken).collect()
+        strange.chain(taken).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A real library, and the same with one fault each: signed again, so that the fault is the only one.
 
-use helix_macho::{AllowList, Fault, Import, Kind, ListError, MachO, ReadError, Rules, Version};
+use helix_macho::{AllowList, Fault, Head, Import, Kind, ListError, MachO, ReadError, Rules, Version};
 use sha2::{Digest, Sha256};
 
 const LIBRARY: &[u8] = include_bytes!("data/libsmall.dylib");
@@ -69,14 +69,15 @@ fn changed(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 #[test]
 fn the_facts_of_a_good_library() {
     let file = MachO::read(LIBRARY).expect("a file");
-    assert_eq!((file.kind, file.minimum_macos), (Kind::Library, Some(Version { major: 14, minor: 0 })));
-    assert_eq!(file.install_name.as_deref(), Some("@rpath/libsmall.dylib"));
-    assert_eq!(file.libraries, [CORE_FOUNDATION, LIB_SYSTEM]);
-    assert_eq!(file.rpaths, [""; 0]);
+    assert_eq!((file.head.kind, file.head.minimum_macos), (Kind::Library, Some(Version { major: 14, minor: 0 })));
+    assert_eq!(file.head.install_name.as_deref(), Some("@rpath/libsmall.dylib"));
+    assert_eq!(file.head.libraries, [CORE_FOUNDATION, LIB_SYSTEM]);
+    assert_eq!(file.head.rpaths, [""; 0]);
     let import =
         |library: &str, symbol: &str| Import { library: Some(library.into()), symbol: symbol.into(), weak: false };
-    assert_eq!(file.imports, [import(LIB_SYSTEM, "_getpid"), import(CORE_FOUNDATION, "_CFRetain")]);
-    assert!(file.header_room >= 0x1000, "{}", file.header_room);
+    let imports = vec![import(LIB_SYSTEM, "_getpid"), import(CORE_FOUNDATION, "_CFRetain")];
+    assert_eq!(file.imports, Some(imports));
+    assert!(file.head.header_room >= 0x1000, "{}", file.head.header_room);
     let signature = file.signature.expect("a signature");
     assert_eq!((signature.identifier.as_str(), signature.ad_hoc), ("libsmall.dylib", true));
     assert_eq!((signature.covered, signature.changed_pages), (signature.offset, vec![]));
@@ -177,7 +178,7 @@ fn too_little_room_for_load_commands() {
         data[at..at + 4].copy_from_slice(&0x1bu32.to_le_bytes());
         data[at + 4..at + 8].copy_from_slice(&64u32.to_le_bytes());
     });
-    let found = MachO::read(LIBRARY).expect("a file").header_room - 64;
+    let found = MachO::read(LIBRARY).expect("a file").head.header_room - 64;
     assert_eq!(faults(&data, &list()), [Fault::HeaderRoom { found, wanted: 0x1000 }]);
 }
 
@@ -236,4 +237,31 @@ fn stubs_are_where_an_sdk_has_them() {
     let text = "--- !tapi-tbd\ntbd-version: 4\ntargets: [ arm64-macos ]\ninstall-name: '/usr/lib/libSystem.B.dylib'\n\
                 exports:\n  - targets: [ arm64-macos ]\n    symbols: [ _getpid ]\n...\n";
     assert_eq!(stubs[1].text, text);
+}
+
+#[test]
+fn a_universal_file_is_refused_with_the_command_that_thins_it() {
+    let universal = [&0xcafe_babe_u32.to_be_bytes()[..], &1_u32.to_be_bytes(), LIBRARY].concat();
+    assert_eq!(MachO::read(&universal), Err(ReadError::Universal));
+    assert!(ReadError::Universal.to_string().contains("lipo -thin arm64"));
+}
+
+#[test]
+fn a_file_with_dyld_info_is_read_and_its_imports_are_a_fault_of_the_list() {
+    const LC_DYLD_CHAINED_FIXUPS: usize = 0x8000_0034;
+    let older = changed(|data| {
+        // Another table of link-edit data, which nobody reads for imports.
+        let at = command(data, LC_DYLD_CHAINED_FIXUPS);
+        data[at..at + 4].copy_from_slice(&0x29_u32.to_le_bytes());
+    });
+    assert_eq!(MachO::read(&older).expect("a file").imports, None);
+    assert_eq!(faults(&older, &list()), [Fault::UnreadImports]);
+}
+
+#[test]
+fn load_commands_are_read_from_a_files_beginning() {
+    let end = 32 + little(LIBRARY, 20);
+    let whole = MachO::read(LIBRARY).expect("a file").head;
+    assert_eq!(Head::read(&LIBRARY[..end]).expect("a beginning"), whole);
+    assert!(Head::read(&LIBRARY[..end - 1]).is_err());
 }

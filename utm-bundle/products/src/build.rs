@@ -156,10 +156,10 @@ fn inspect(name: &str, data: &[u8], allowed: &AllowList) -> Result<MacFacts, Err
     }
     Ok(MacFacts {
         minimum: MINIMUM_MACOS.to_string(),
-        install_name: file.install_name,
-        libraries: file.libraries,
-        imports: file.imports.len(),
-        header_room: file.header_room,
+        install_name: file.head.install_name,
+        libraries: file.head.libraries,
+        imports: file.imports.as_ref().map_or(0, Vec::len),
+        header_room: file.head.header_room,
         identifier: file.signature.map(|signature| signature.identifier).unwrap_or_default(),
     })
 }

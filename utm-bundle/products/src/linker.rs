@@ -18,14 +18,18 @@ pub const MINIMUM_MACOS: helix_macho::Version = helix_macho::Version { major: 14
 pub const HEADER_ROOM: u32 = 0x1000;
 
 /// The compiler that cargo runs.
-pub(crate) struct Toolchain {
+pub struct Toolchain {
     sysroot: PathBuf,
     /// The commit of the compiler's source, by which it names files of the standard library.
     commit: String,
 }
 
 impl Toolchain {
-    pub(crate) fn find() -> Result<Self, Error> {
+    /// Asks the compiler where its parts are.
+    ///
+    /// # Errors
+    /// When it cannot be run.
+    pub fn find() -> Result<Self, Error> {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let sysroot = Cmd::new(&rustc).args(["--print", "sysroot"]).output()?.text();
         let version = Cmd::new(&rustc).args(["--version", "--verbose"]).output()?.text();
@@ -34,7 +38,10 @@ impl Toolchain {
     }
 
     /// Installs the standard library for the target if it is missing, and says so.
-    pub(crate) fn ensure(&self, target: Target, say: &dyn Fn(&str)) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// When it is missing still, with the command that installs it.
+    pub fn ensure(&self, target: Target, say: &dyn Fn(&str)) -> Result<(), Error> {
         if self.library(target).is_dir() {
             return Ok(());
         }
@@ -71,7 +78,10 @@ impl Toolchain {
     }
 
     /// Rust's own linker for Macs.
-    fn linker(&self) -> Result<PathBuf, Error> {
+    ///
+    /// # Errors
+    /// When Rust is a distribution's, without that linker.
+    pub fn linker(&self) -> Result<PathBuf, Error> {
         let host = Target::host().map_or("", Target::triple);
         let linker = self.sysroot.join("lib/rustlib").join(host).join("bin/rust-lld");
         if linker.is_file() {

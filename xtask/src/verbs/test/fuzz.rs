@@ -10,8 +10,20 @@ use super::parts::succeed;
 
 /// The targets, each a file in `image/fuzz/fuzz_targets`. Seeds are in `image/fuzz/seeds`; those of recipes are the
 /// project's own.
-const TARGETS: [&str; 11] =
-    ["recipe", "lock", "qcow2", "artifact", "layer", "manifest", "tar-split", "frame", "attach", "macho", "utm-config"];
+const TARGETS: [&str; 12] = [
+    "recipe",
+    "lock",
+    "qcow2",
+    "artifact",
+    "layer",
+    "manifest",
+    "tar-split",
+    "frame",
+    "attach",
+    "macho",
+    "macho-edit",
+    "utm-config",
+];
 
 /// How long each target runs, in seconds.
 const SECONDS: u32 = 10;

@@ -52,6 +52,8 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         ("qemu-img", "qemu-utils"),
         // The launcher downloads with it.
         ("curl", "curl"),
+        // Reads Mach-O files beside our own reader.
+        ("llvm-objdump", "llvm"),
         // Property lists are read by another reader.
         ("python3", "python3"),
         // Signatures are checked, and keys made, by the program that people have.
