@@ -168,6 +168,10 @@ fn qmp(stream: &UnixStream, ways: &Ways, paused: &AtomicBool) {
                 paused.store(false, Ordering::Relaxed);
                 json!({})
             }
+            "stop" => {
+                paused.store(true, Ordering::Relaxed);
+                json!({})
+            }
             "system_powerdown" if !ways.is("stubborn") => std::process::exit(0),
             "quit" if !ways.is("wedged") => std::process::exit(0),
             _ => json!({}),

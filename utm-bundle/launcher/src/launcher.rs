@@ -139,7 +139,7 @@ impl Worker {
 
     fn job(&self, job: Job) -> Result<Report, Error> {
         match job {
-            Job::Up if self.settings.update && self.another_image()? => self.update(),
+            Job::Up if self.settings.update && self.wants_image()? => self.update(),
             Job::Up => self.up(),
             Job::Update => self.update(),
             Job::Down => self.down(),
@@ -162,9 +162,10 @@ impl Worker {
             deadline: BOOT,
             interrupted: self.interrupted.clone(),
         };
-        let Up { ports, .. } = self.vm().up(&config, &mut |event| self.event(event))?;
+        let Up { ports, encoder, .. } = self.vm().up(&config, &mut |event| self.event(event))?;
         self.forget_download()?;
-        Ok(Report::Up { api: ports.api, update: self.another_image()? })
+        let encoder_ended = encoder == EncoderState::Ended;
+        Ok(Report::Up { api: ports.api, update: self.another_image()?, encoder_ended })
     }
 
     fn event(&self, event: Event<'_>) {
@@ -205,6 +206,14 @@ impl Worker {
     /// Whether the VM was made from another image than the app's.
     fn another_image(&self) -> Result<bool, Error> {
         Ok(self.vm().exists() && self.vm().status()?.sha256 != self.settings.app.image.sha256)
+    }
+
+    /// Whether an update has something to do: a VM whose file is damaged is mended by any image.
+    fn wants_image(&self) -> Result<bool, Error> {
+        match self.another_image() {
+            Err(Error::Vm(helix_vm::life::Error::Damaged { .. })) => Ok(true),
+            other => other,
+        }
     }
 
     /// What can fail without harm comes first.

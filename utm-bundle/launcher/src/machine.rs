@@ -15,6 +15,8 @@ pub enum State {
         api: u16,
         /// Whether the app has another image than the one that the VM was made from.
         update: bool,
+        /// Whether the host encoder has ended, and will not be started again.
+        encoder_ended: bool,
     },
     /// QEMU has stopped the guest, with the reason; it is let go on every few seconds.
     Paused(String),
@@ -54,6 +56,8 @@ pub enum Report {
         api: u16,
         /// As in [`State::Ready`].
         update: bool,
+        /// Whether the host encoder has ended.
+        encoder_ended: bool,
     },
     /// [`Job::Down`] has ended well.
     Down,
@@ -214,16 +218,16 @@ impl Machine {
         match report {
             Report::Preparing(what) => self.show(State::Preparing(what)),
             Report::Starting(what) => self.show(State::Starting(what)),
-            Report::Up { api, update } => self.ended(State::Ready { api, update }),
+            Report::Up { api, update, encoder_ended } => self.ended(State::Ready { api, update, encoder_ended }),
             Report::Down | Report::Interrupted => self.ended(State::Stopped),
             Report::Failed(reason) => self.ended(State::Failed(reason)),
             Report::Seen { vm, encoder_ended } => self.seen(vm, encoder_ended),
         }
     }
 
-    /// What a job tells on its way; a VM that is to end, or is paused, stays that.
+    /// What a job tells on its way; a VM that is to end, is paused, or is up while it is mended, stays that.
     fn show(&mut self, state: State) -> Step {
-        if !matches!(self.state, State::Stopping | State::Paused(_)) {
+        if !matches!(self.state, State::Stopping | State::Paused(_) | State::Ready { .. }) {
             self.state = state;
         }
         Step::default()
@@ -268,6 +272,9 @@ impl Machine {
                 if !encoder_ended {
                     self.encoder_tries = 0;
                 }
+                if let State::Ready { encoder_ended: shown, .. } = &mut self.state {
+                    *shown = encoder_ended;
+                }
                 Step::default()
             }
         }
@@ -278,8 +285,8 @@ impl Machine {
 mod tests {
     use super::*;
 
-    const UP: Report = Report::Up { api: 8080, update: false };
-    const READY: State = State::Ready { api: 8080, update: false };
+    const UP: Report = Report::Up { api: 8080, update: false, encoder_ended: false };
+    const READY: State = State::Ready { api: 8080, update: false, encoder_ended: false };
 
     fn seen(vm: Seen, encoder_ended: bool) -> Input {
         Input::Report(Report::Seen { vm, encoder_ended })
@@ -309,6 +316,8 @@ mod tests {
         assert!(machine.handle(Input::Report(UP)).open);
         assert_eq!(machine.handle(Input::Tick).job, Some(Job::Look));
         assert_eq!(machine.handle(seen(Seen::Fine, true)).job, Some(Job::Up));
+        machine.handle(Input::Report(Report::Starting("the encoder does not start".into())));
+        assert_eq!(machine.state(), &READY);
         assert!(!machine.handle(Input::Report(UP)).open, "a mended encoder is no news");
     }
 
@@ -406,8 +415,10 @@ mod tests {
             }
         }
         assert_eq!(starts, ENCODER_TRIES);
+        assert_eq!(machine.state(), &State::Ready { api: 8080, update: false, encoder_ended: true });
         machine.handle(Input::Tick);
         machine.handle(seen(Seen::Fine, false));
+        assert_eq!(machine.state(), &READY);
         machine.handle(Input::Tick);
         assert_eq!(job(&mut machine, seen(Seen::Fine, true)), Some(Job::Up));
     }
@@ -418,7 +429,7 @@ mod tests {
         assert_eq!(machine.handle(Input::Update), Step::default());
         let mut machine = Machine::default();
         machine.handle(Input::Start);
-        machine.handle(Input::Report(Report::Up { api: 8080, update: true }));
+        machine.handle(Input::Report(Report::Up { api: 8080, update: true, encoder_ended: false }));
         machine.handle(Input::Tick);
         assert_eq!(job(&mut machine, Input::Update), None, "a look is under way");
         assert_eq!(job(&mut machine, seen(Seen::Fine, false)), Some(Job::Update));
@@ -468,7 +479,7 @@ mod tests {
             (_, 5) => Report::Failed("f".into()),
             (Job::Down, _) => Report::Down,
             (_, 6) => Report::Interrupted,
-            (_, 7) => Report::Up { api: 1, update: true },
+            (_, 7) => Report::Up { api: 1, update: true, encoder_ended: true },
             _ => UP,
         }
     }

@@ -32,7 +32,7 @@ struct Args {
     /// Memory of the guest in MiB [default: half of this computer's]
     #[arg(long, value_name = "MIB")]
     memory: Option<u64>,
-    /// Take the image as the system disk where the VM was made from another one; the data disk stays
+    /// Take the image as the system disk where the VM was made from another one or is damaged; the data disk stays
     #[arg(long)]
     update: bool,
     /// Do not open the browser

@@ -270,6 +270,9 @@ fn line(state: &State) -> String {
         State::Stopped => "Stopped".to_owned(),
         State::Preparing(what) => format!("Preparing: {what}"),
         State::Starting(what) => format!("Starting: {what}"),
+        State::Ready { api, encoder_ended: true, .. } => {
+            format!("Ready at {}, without the host encoder: see the logs", browser::address(*api))
+        }
         State::Ready { api, .. } => format!("Ready at {}", browser::address(*api)),
         State::Paused(why) => format!("Paused until this Mac has space again: {why}"),
         State::Stopping => "Shutting down".to_owned(),

@@ -66,14 +66,15 @@ fn line(state: &State) -> String {
         State::Stopped => "stopped".to_owned(),
         State::Preparing(what) => format!("preparing: {what}"),
         State::Starting(what) => format!("starting: {what}"),
-        State::Ready { api, update } => {
-            let address = browser::address(*api);
-            let hint = if *update {
-                "\nthe image is newer than the VM; take it, and keep the data, with --update"
-            } else {
-                ""
-            };
-            format!("ready: {address} (Ctrl-C shuts it down){hint}")
+        State::Ready { api, update, encoder_ended } => {
+            let mut text = format!("ready: {} (Ctrl-C shuts it down)", browser::address(*api));
+            if *update {
+                text += "\nthe image is another one than the VM's; take it, and keep the data, with --update";
+            }
+            if *encoder_ended {
+                text += "\nthe host encoder has ended; its log is in the VM's folder run, and it is started at the next launch";
+            }
+            text
         }
         State::Paused(why) => format!("paused: {why}; it goes on when this computer has space again"),
         State::Stopping => "shutting down".to_owned(),
@@ -92,8 +93,8 @@ mod tests {
         assert!(lines.are_for(&copying(1)));
         assert!(!(2..500).any(|done| lines.are_for(&copying(done))));
         assert!(lines.are_for(&State::Starting("kernel".into())));
-        assert!(lines.are_for(&State::Ready { api: 1, update: false }));
-        assert!(lines.are_for(&State::Ready { api: 1, update: true }));
+        assert!(lines.are_for(&State::Ready { api: 1, update: false, encoder_ended: false }));
+        assert!(lines.are_for(&State::Ready { api: 1, update: true, encoder_ended: false }));
         assert!(lines.are_for(&State::Stopping) && lines.are_for(&State::Stopped));
     }
 }

@@ -1,10 +1,12 @@
 //! What goes wrong: a clear error, nothing lost, and the next launch is fine.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
+use std::os::unix::net::UnixStream;
 
 use helix_vm::life::{EncoderState, State};
 
-use crate::support::{DISK, World, server, signal, until};
+use crate::support::{DISK, OTHER_DISK, World, server, signal, until};
 
 #[test]
 fn an_app_with_missing_parts_tells_all_of_them_and_makes_nothing() {
@@ -31,7 +33,7 @@ fn an_image_for_another_architecture_is_refused() {
 #[test]
 fn a_damaged_image_makes_no_vm() {
     let world = World::new();
-    std::fs::write(world.contents("Resources/image/disk.qcow2"), "the disk of an imagf").unwrap();
+    std::fs::write(world.contents("Resources/image/disk.qcow2"), OTHER_DISK).unwrap();
     world.launch(&[], "").fails(&["disk.qcow2 is damaged"]);
     assert!(!world.vm().exists());
     world.image(DISK);
@@ -41,7 +43,7 @@ fn a_damaged_image_makes_no_vm() {
 #[test]
 fn a_server_with_another_disk_or_none_makes_no_vm() {
     let world = World::new();
-    world.download_from(&server(b"the disk of an imagf"), DISK.len() as u64);
+    world.download_from(&server(OTHER_DISK), DISK.len() as u64);
     world.launch(&[], "").fails(&["its sha256 is", "nothing of it is kept"]);
     assert!(!world.vm().exists());
     std::fs::write(world.contents("Resources/image/disk.qcow2"), "").unwrap();
@@ -58,6 +60,21 @@ fn a_download_that_does_not_fit_is_not_begun() {
     world.download_from("http://127.0.0.1:1/disk.qcow2", 1 << 60);
     world.launch(&[], "").fails(&["MB free", "the image needs"]);
     assert!(!world.vm().exists());
+}
+
+#[test]
+fn a_disk_that_fills_up_under_way_leaves_nothing_half_made() {
+    let world = World::new();
+    world.launch_in_little_space().fails(&["copying to ", "system.1.qcow2: File too large"]);
+    assert!(!world.vm().exists());
+    world.ready().quit();
+
+    let world = World::new();
+    world.download_from(&server(DISK), DISK.len() as u64);
+    world.launch_in_little_space().fails(&["writing ", "disk.part: File too large"]);
+    assert!(!world.vm().exists());
+    world.ready().quit();
+    assert_eq!(std::fs::read(world.file("system.1.qcow2")).unwrap(), DISK);
 }
 
 #[test]
@@ -110,6 +127,32 @@ fn an_encoder_that_is_killed_is_started_again() {
 }
 
 #[test]
+fn an_encoder_that_never_runs_is_told_and_given_up() {
+    let world = World::new();
+    let starts = world.path("starts");
+    world.program("MacOS/helix-host-encoder", &format!("echo >> '{}'; exit 1", starts.display()));
+    let launched = world.ready();
+    launched.says("the host encoder has ended");
+    // The one of the start, and three more.
+    until("the last start", || std::fs::read_to_string(&starts).is_ok_and(|text| text.lines().count() == 4));
+    assert_eq!(world.opened().len(), 1, "{}", launched.text());
+    launched.quit();
+    assert_eq!(world.ups(), 1);
+}
+
+#[test]
+fn a_damaged_vm_is_mended_by_an_update_and_keeps_its_data() {
+    let world = World::new();
+    world.ready().quit();
+    std::fs::write(world.file("vm.json"), "{").unwrap();
+    world.launch(&[], "").fails(&["vm.json"]);
+    let launched = world.launch(&["--update"], "");
+    launched.says("ready: ");
+    launched.quit();
+    assert_eq!(world.ups(), 2);
+}
+
+#[test]
 fn a_lost_key_and_seed_are_made_again() {
     let world = World::new();
     world.ready().quit();
@@ -133,10 +176,23 @@ fn a_data_disk_of_a_later_app_is_left_alone() {
 }
 
 #[test]
-fn a_guest_that_is_stopped_goes_on_by_itself() {
+fn a_guest_that_is_stopped_at_its_first_boot_is_told() {
     let world = World::new();
-    // The stand-in's QEMU is stopped until it is told to go on, as after a full disk.
-    let launched = world.launch(&[], "paused");
-    launched.fails(&["io-error"]);
+    world.launch(&[], "paused").fails(&["io-error"]);
     world.ready().quit();
+}
+
+#[test]
+fn a_guest_that_is_stopped_later_goes_on_by_itself() {
+    let world = World::new();
+    let launched = world.ready();
+    let mut monitor = UnixStream::connect(world.file("run/qmp.sock")).unwrap();
+    monitor.write_all(b"{\"execute\":\"qmp_capabilities\"}\n{\"execute\":\"stop\"}\n").unwrap();
+    monitor.shutdown(Shutdown::Write).unwrap();
+    monitor.read_to_end(&mut Vec::new()).unwrap();
+    launched.says("paused: io-error");
+    until("it goes on", || launched.text().matches("ready: ").count() == 2);
+    assert_eq!((world.state(), world.opened().len()), (State::Running, 1));
+    launched.quit();
+    assert_eq!(world.ups(), 1);
 }

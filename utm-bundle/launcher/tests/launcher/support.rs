@@ -13,7 +13,9 @@ use sha2::{Digest, Sha256};
 
 const STAND_IN: &str = env!("CARGO_BIN_EXE_helix-launcher-stand-in");
 /// The disk of the app's image.
-pub(crate) const DISK: &[u8] = b"the disk of an image";
+pub(crate) const DISK: &[u8] = &[b'd'; 3000];
+/// One that is as long.
+pub(crate) const OTHER_DISK: &[u8] = &[b'o'; 3000];
 
 /// An app and VMs, which end with the test.
 pub(crate) struct World {
@@ -121,7 +123,18 @@ impl World {
     }
 
     pub(crate) fn launch_with(&self, options: &[&str], ways: &str, display: &str) -> Launched {
-        let mut command = Command::new(self.contents("MacOS/Helix"));
+        self.launch_by(Command::new(self.contents("MacOS/Helix")), options, ways, display)
+    }
+
+    /// Starts the app where no file may have more than 512 bytes: a disk that fills up under way.
+    pub(crate) fn launch_in_little_space(&self) -> Launched {
+        let mut command = Command::new("sh");
+        // With the signal ignored, a write that goes too far is an error.
+        command.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$@\"", "sh"]).arg(self.contents("MacOS/Helix"));
+        self.launch_by(command, &[], "", "")
+    }
+
+    fn launch_by(&self, mut command: Command, options: &[&str], ways: &str, display: &str) -> Launched {
         command.args(["--name", "a", "--cpus", "2", "--memory", "1024", "--home"]).arg(self.path("vms")).args(options);
         let path = std::env::var("PATH").expect("a PATH");
         command.env("PATH", format!("{}:{path}", self.path("bin").display())).env("STAND_IN", ways);
