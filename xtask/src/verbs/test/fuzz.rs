@@ -10,7 +10,7 @@ use super::parts::succeed;
 
 /// The targets, each a file in `image/fuzz/fuzz_targets`. Seeds are in `image/fuzz/seeds`; those of recipes are the
 /// project's own.
-const TARGETS: [&str; 12] = [
+const TARGETS: [&str; 13] = [
     "recipe",
     "lock",
     "qcow2",
@@ -23,6 +23,7 @@ const TARGETS: [&str; 12] = [
     "macho",
     "macho-edit",
     "utm-config",
+    "udif",
 ];
 
 /// How long each target runs, in seconds.

@@ -50,6 +50,12 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         ("fsck.fat", "dosfstools"),
         ("mcopy", "mtools"),
         ("qemu-img", "qemu-utils"),
+        // Archives are read back by programs that are not ours.
+        ("7zz", "7zip"),
+        ("dmg2img", "dmg2img"),
+        ("isoinfo", "genisoimage"),
+        ("unzip", "unzip"),
+        ("xorriso", "xorriso"),
         // The launcher downloads with it.
         ("curl", "curl"),
         // Reads Mach-O files beside our own reader.

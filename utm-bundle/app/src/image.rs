@@ -1,0 +1,145 @@
+//! The image in the app: whole, or where it can be had; and what is in it, for the notices.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::fault::{Fault, Wrong};
+
+pub(crate) const DISK: &str = "disk.qcow2";
+pub(crate) const MANIFEST: &str = "manifest.json";
+pub(crate) const DOWNLOAD: &str = "download.json";
+const BILL: &str = "sbom.cdx.json";
+
+/// Where the disk can be had; the launcher reads it.
+#[derive(Debug, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Download {
+    pub(crate) url: String,
+    /// In hexadecimal.
+    pub(crate) sha256: String,
+    /// In bytes.
+    pub(crate) size: u64,
+}
+
+/// What the manifest says, in as far as it matters here.
+#[derive(Deserialize)]
+pub(crate) struct Manifest {
+    pub(crate) recipe: String,
+    pub(crate) architecture: String,
+    pub(crate) size: u64,
+    pub(crate) artifacts: BTreeMap<String, String>,
+    #[serde(default)]
+    container_images: Vec<Container>,
+}
+
+#[derive(Deserialize)]
+struct Container {
+    source: String,
+}
+
+#[derive(Deserialize)]
+struct Bill {
+    components: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    #[serde(default)]
+    purl: String,
+    #[serde(default)]
+    licenses: Vec<Choice>,
+}
+
+#[derive(Deserialize)]
+struct Choice {
+    license: Option<Licence>,
+    expression: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Licence {
+    id: Option<String>,
+    name: Option<String>,
+}
+
+impl Choice {
+    fn name(&self) -> Option<&str> {
+        let named = self.license.as_ref().and_then(|licence| licence.id.as_deref().or(licence.name.as_deref()));
+        self.expression.as_deref().or(named)
+    }
+}
+
+/// What of an image goes into the app besides the disk.
+pub(crate) struct Facts {
+    pub(crate) manifest: Vec<u8>,
+    pub(crate) size: u64,
+    pub(crate) sha256: String,
+    /// What the notices say of the disk.
+    pub(crate) notices: String,
+}
+
+/// Reads an image folder, its disk excepted.
+pub(crate) fn read(folder: &Path) -> Result<Facts, Vec<Fault>> {
+    let path = folder.join(MANIFEST);
+    let refuse = |why: String| vec![Fault::new(&path, Wrong::Image(why))];
+    let bytes = std::fs::read(&path)
+        .map_err(|e| refuse(format!("cannot be read: {e}; build an image with\n    cargo xtask build-image")))?;
+    let manifest: Manifest =
+        serde_json::from_slice(&bytes).map_err(|e| refuse(format!("is not as a build writes it: {e}")))?;
+    if manifest.architecture != "arm64" {
+        let is = &manifest.architecture;
+        return Err(refuse(format!(
+            "is for {is}; a Mac runs arm64, so build the image with\n    cargo xtask build-image --arch arm64"
+        )));
+    }
+    let digest = |name: &str| {
+        let digest = manifest.artifacts.get(name).filter(|digest| is_sha256(digest));
+        digest.cloned().ok_or_else(|| refuse(format!("has no sha256 of {name}")))
+    };
+    let bill = bill(&folder.join(BILL), &digest(BILL)?).map_err(|fault| vec![fault])?;
+    let notices = notices(&manifest, &bill, &folder.join(BILL))?;
+    Ok(Facts { sha256: digest(DISK)?, size: manifest.size, notices, manifest: bytes })
+}
+
+pub(crate) fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+fn bill(path: &Path, digest: &str) -> Result<Bill, Fault> {
+    let bytes = std::fs::read(path).map_err(Fault::unreadable(path))?;
+    let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let refuse = |why: String| Fault::new(path, Wrong::Image(why));
+    if found != digest {
+        return Err(refuse("is not the file of the manifest; build the image anew".to_owned()));
+    }
+    serde_json::from_slice(&bytes).map_err(|e| refuse(format!("is no bill of materials: {e}")))
+}
+
+/// What the disk holds. A package of Debian has its licence in the disk, whether or not the bill names it; anything else
+/// without one is a fault.
+fn notices(manifest: &Manifest, bill: &Bill, path: &Path) -> Result<String, Vec<Fault>> {
+    let mut text = format!(
+        "The VM's disk ({}) holds these packages. The text of each licence is in the disk, for a Debian package in\n\
+         /usr/share/doc/PACKAGE/copyright.\n\n",
+        manifest.recipe
+    );
+    let mut faults = Vec::new();
+    for package in &bill.components {
+        let names: Vec<&str> = package.licenses.iter().filter_map(Choice::name).collect();
+        let of_debian = package.purl.starts_with("pkg:deb/");
+        if names.is_empty() && !of_debian {
+            faults.push(Fault::new(path, Wrong::NoLicence(format!("{} {}", package.name, package.version))));
+        }
+        let names = if names.is_empty() { "see its copyright file".to_owned() } else { names.join(", ") };
+        text.push_str(&format!("{} {}: {names}\n", package.name, package.version));
+    }
+    for container in &manifest.container_images {
+        text.push_str(&format!("container image {}: see the licences in it\n", container.source));
+    }
+    if faults.is_empty() { Ok(text) } else { Err(faults) }
+}
