@@ -109,7 +109,7 @@ const FAULTS: [(Change, &str, &str); 25] = [
     (|c| put(&c.join("PkgInfo"), "APPL"), "Contents/PkgInfo", "is not what an app has there"),
     (|c| put(&c.join("Resources/notes.txt"), "a"), "Contents/Resources/notes.txt", "does not belong there"),
     (
-        |c| drop(std::fs::copy(c.join("MacOS/qemu-img"), c.join("MacOS/sh")).expect("a copy")),
+        |c| drop(std::fs::copy(c.join("MacOS/qemu-img"), c.join("MacOS/sh"))),
         "Contents/MacOS/sh",
         "does not belong there",
     ),
