@@ -26,9 +26,15 @@ fn thing() -> impl Strategy<Value = Thing> {
         2 => mode().prop_map(|mode| Thing::Folder { mode: mode | 0o700 }),
         4 => (mode(), size()).prop_map(|(mode, size)| Thing::File { mode, content: noise(size) }),
         2 => (mode(), size()).prop_map(|(mode, size)| Thing::File { mode, content: text(size) }),
-        2 => vec(name(), 1..8).prop_map(|names| Thing::Link(names.join("/").chars().take(250).collect())),
+        2 => vec(name(), 1..8).prop_map(|names| Thing::Link(target(&names))),
         1 => name().prop_map(|name| Thing::Link(format!("/../{name}/./x"))),
     ]
+}
+
+/// Where a link leads: as many of the names as a link can hold, so that none is cut and none is empty.
+fn target(names: &[String]) -> String {
+    let fitting = (1..=names.len()).rev().map(|n| names[..n].join("/")).find(|path| path.len() <= 1000);
+    fitting.expect("one name always fits")
 }
 
 /// Things at paths, none of which goes through a file or a link, and none of which a Mac takes for another.
