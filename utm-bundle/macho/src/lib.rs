@@ -2,6 +2,7 @@
 //!
 //! - [`Head::read`] gives what load commands say; [`MachO::read`] imports and signature too.
 //! - [`Changes::apply`] rewrites install names and rpaths, where there is room for longer ones.
+//! - [`Unsigned`] is a file without its signature, with room for another.
 //! - [`AllowList`] is the interface of macOS that a program may use; [`AllowList::stubs`] makes it what a linker asks for.
 //! - [`Rules::faults`] compares the two.
 
@@ -11,6 +12,7 @@ mod file;
 mod imports;
 mod rules;
 mod signature;
+mod unsigned;
 
 pub use crate::allow_list::{AllowList, Library, ListError, Stub};
 pub use crate::edit::{Changes, EditError};
@@ -18,3 +20,4 @@ pub use crate::file::{HEAD_SIZE, Head, Kind, MachO, ReadError, Version};
 pub use crate::imports::Import;
 pub use crate::rules::{Fault, Rules};
 pub use crate::signature::Signature;
+pub use crate::unsigned::Unsigned;

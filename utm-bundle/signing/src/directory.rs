@@ -1,0 +1,123 @@
+//! The code directory: the hash of each page of a file and of what belongs to it; its own hash is what is signed.
+
+use helix_macho::{Kind, Unsigned};
+use sha2::{Digest, Sha256};
+
+use crate::blob::{self, CODE_DIRECTORY, number};
+
+/// The version with the place of the code segment.
+const VERSION: u32 = 0x2_0400;
+/// The length of that version's fields.
+const FIELDS: usize = 88;
+/// Nobody vouches for it.
+pub(crate) const AD_HOC: u32 = 2;
+const SHA256: u8 = 2;
+const HASH: usize = 32;
+/// Hashes are of 4 KiB each, as Apple's linker and LLVM's make them for arm64 too.
+const PAGE_BITS: u8 = 12;
+/// The code segment is that of a program.
+const MAIN_BINARY: u64 = 1;
+
+/// A hash of what belongs to a file, by its slot.
+pub(crate) type Special = (u32, [u8; HASH]);
+
+/// What a code directory is made of.
+pub(crate) struct Facts<'a> {
+    pub(crate) identifier: &'a str,
+    /// In any order; where one is missing, there are zeros.
+    pub(crate) special: &'a [Special],
+}
+
+/// The hash of some bytes.
+pub(crate) fn sha256(bytes: &[u8]) -> [u8; HASH] {
+    Sha256::digest(bytes).into()
+}
+
+/// By what a signature is known: the beginning of the directory's hash.
+pub(crate) fn cd_hash(directory: &[u8]) -> [u8; 20] {
+    *sha256(directory).first_chunk().expect("a hash is longer")
+}
+
+/// How many hashes there are besides those of pages.
+fn special_slots(special: &[Special]) -> u32 {
+    special.iter().map(|(slot, _)| *slot).max().unwrap_or(0)
+}
+
+/// The length of a directory in bytes.
+pub(crate) fn length(code: usize, facts: &Facts<'_>) -> usize {
+    let hashes = special_slots(facts.special) as usize + code.div_ceil(1 << PAGE_BITS);
+    FIELDS + facts.identifier.len() + 1 + HASH * hashes
+}
+
+/// The directory of a file, which has its room for the signature already.
+pub(crate) fn build(file: &Unsigned, facts: &Facts<'_>) -> Vec<u8> {
+    let slots = special_slots(facts.special);
+    let pages = file.code.chunks(1 << PAGE_BITS);
+    let first_hash = FIELDS + facts.identifier.len() + 1 + HASH * slots as usize;
+    let segment = [file.text.0, file.text.1, if file.kind == Kind::Executable { MAIN_BINARY } else { 0 }];
+    let places = [first_hash as u32, FIELDS as u32, slots, pages.len() as u32, file.code.len() as u32];
+    let mut content: Vec<u8> = [VERSION, AD_HOC].into_iter().chain(places).flat_map(u32::to_be_bytes).collect();
+    content.extend([HASH as u8, SHA256, 0, PAGE_BITS]);
+    // Unused: two spare fields, scattered pages, a team, a longer limit.
+    content.extend([0; 24]);
+    content.extend(segment.into_iter().flat_map(u64::to_be_bytes));
+    content.extend(facts.identifier.bytes().chain([0]));
+    for slot in (1..=slots).rev() {
+        let hash = facts.special.iter().find(|(at, _)| *at == slot).map_or([0; HASH], |(_, hash)| *hash);
+        content.extend(hash);
+    }
+    content.extend(pages.flat_map(sha256));
+    blob::blob(CODE_DIRECTORY, &content)
+}
+
+/// A directory that was read; the hashes of pages are left to [`helix_macho::MachO::read`].
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Directory {
+    pub(crate) version: u32,
+    pub(crate) flags: u32,
+    pub(crate) identifier: String,
+    /// Hashes that are not zero, by their slots.
+    pub(crate) special: Vec<Special>,
+    /// Begin, length and flags of the code segment.
+    pub(crate) segment: [u64; 3],
+    /// Whether it has pages that lie elsewhere, or a team.
+    pub(crate) more: bool,
+}
+
+impl Directory {
+    pub(crate) fn parse(data: &[u8]) -> Option<Self> {
+        let field = |at| number(data, at);
+        let long = |at: usize| Some(u64::from(field(at)?) << 32 | u64::from(field(at + 4)?));
+        if field(0)? != CODE_DIRECTORY {
+            return None;
+        }
+        let (first_hash, slots) = (field(16)? as usize, field(24)?);
+        let hash = |slot: u32| {
+            let at = first_hash.checked_sub(HASH * slot as usize)?;
+            Some((slot, *data.get(at..)?.first_chunk()?))
+        };
+        if slots > 16 {
+            return None;
+        }
+        let special = (1..=slots).map(hash).collect::<Option<Vec<Special>>>()?;
+        let name = data.get(field(20)? as usize..)?.split(|byte| *byte == 0).next()?;
+        Some(Self {
+            version: field(8)?,
+            flags: field(12)?,
+            identifier: String::from_utf8(name.to_vec()).ok()?,
+            special: special.into_iter().filter(|(_, hash)| *hash != [0; HASH]).collect(),
+            segment: [long(64)?, long(72)?, long(80)?],
+            more: [40, 44, 48, 52, 56, 60].map(field) != [Some(0); 6],
+        })
+    }
+
+    /// Whether it is of the version that is made here.
+    pub(crate) fn is_of_our_version(&self) -> bool {
+        self.version == VERSION && !self.more
+    }
+
+    /// Whether it says that its code segment is that of a program.
+    pub(crate) fn is_program(&self) -> bool {
+        self.segment[2] & MAIN_BINARY != 0
+    }
+}

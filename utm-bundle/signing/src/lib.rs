@@ -1,0 +1,22 @@
+//! Signatures of Helix.app, made and checked on any machine.
+//!
+//! - [`sign`] signs every program and library of an app from the inside out, each with just the entitlements that it needs, and
+//!   seals all other files.
+//! - [`verify`] looks at a signed app as if somebody else had made it, and names everything that is not as it was signed.
+//!
+//! Signatures are ad hoc: they say that nothing was changed, not who made it. The formats are those of `cs_blobs.h` in the
+//! kernel's source and of `libsecurity_codesigning` in Apple's Security framework. The crate apple-codesign makes them too; it
+//! looks at single files only when it verifies, and cannot be linked beside this project's decoder of xz.
+
+mod blob;
+mod bundle;
+mod directory;
+mod entitlements;
+mod error;
+mod resources;
+mod sign;
+mod verify;
+
+pub use crate::error::{Error, Fault};
+pub use crate::sign::sign;
+pub use crate::verify::{Report, verify};

@@ -1,0 +1,179 @@
+//! The seal of a bundle, `CodeResources`: a hash of each file, and what stands for the code in it.
+//!
+//! It has two halves. `files` is for systems before OS X 10.9 and lists resources by SHA-1; `files2` lists everything. The rules
+//! beside them say what is to be listed; they are codesign's own, word for word, since macOS refuses an app whose rules leave
+//! out more.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use plist::{Dictionary, Value};
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use crate::bundle::{Bundle, Code, Thing};
+use crate::error::{Error, Fault};
+
+/// What stands for code in a seal, by its path below the app.
+pub(crate) type CdHashes = BTreeMap<String, [u8; 20]>;
+
+/// Hashes of a file's content.
+#[derive(Debug, Clone, Copy)]
+struct Hashes {
+    sha1: [u8; 20],
+    sha256: [u8; 32],
+}
+
+/// The seal of the bundle of `code`. Other code in it stands in `inner`; what is neither that nor a resource is a fault.
+pub(crate) fn seal(bundle: &Bundle, code: &Code, inner: &CdHashes, hashed: &AtomicU64) -> Result<Dictionary, Error> {
+    let (folder, _) = code.sealed.as_ref().expect("only a bundle has a seal");
+    let mut files = Vec::new();
+    let mut files2 = Dictionary::new();
+    let mut faults = Vec::new();
+    let prefix = format!("{folder}/");
+    let inside = bundle.things.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
+    for (path, thing) in inside.filter(|(path, _)| **path != code.path) {
+        let name = &path[prefix.len()..];
+        match (place(name), thing) {
+            (Place::Omitted, _) => {}
+            (Place::Nested, _) => match inner.iter().find(|(nested, _)| *nested == path || is_below(path, nested)) {
+                Some((nested, hash)) => {
+                    files2.insert(nested[prefix.len()..].to_owned(), nested_entry(hash));
+                }
+                None => faults.push(Fault::new(path, "is no code; what is no code belongs into Resources")),
+            },
+            (Place::Resource, Thing::Link(target)) => {
+                let link = Dictionary::from_iter([("symlink", Value::from(target.as_str()))]);
+                files2.insert(name.to_owned(), link.into());
+            }
+            (Place::Resource, Thing::File) => files.push((name, bundle.app.join(path))),
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Error::App { app: bundle.app.clone(), faults });
+    }
+    let mut files1 = Dictionary::new();
+    for (name, hashes) in hash_all(&files, hashed)? {
+        files1.insert(name.to_owned(), Value::Data(hashes.sha1.to_vec()));
+        let entry = Dictionary::from_iter([("hash2", Value::Data(hashes.sha256.to_vec()))]);
+        files2.insert(name.to_owned(), entry.into());
+    }
+    files1.sort_keys();
+    files2.sort_keys();
+    Ok(Dictionary::from_iter([
+        ("files", Value::Dictionary(files1)),
+        ("files2", files2.into()),
+        ("rules", rules().into()),
+        ("rules2", rules2().into()),
+    ]))
+}
+
+/// As it is written.
+pub(crate) fn text(seal: Dictionary) -> Vec<u8> {
+    let mut text = Vec::new();
+    Value::Dictionary(seal).to_writer_xml(&mut text).expect("strings are written to memory");
+    text.push(b'\n');
+    text
+}
+
+/// What the rules make of a path below the sealed folder.
+enum Place {
+    /// Known otherwise: by the code directory, or as the seal itself.
+    Omitted,
+    Nested,
+    Resource,
+}
+
+fn place(name: &str) -> Place {
+    match name.split('/').collect::<Vec<_>>()[..] {
+        ["Resources", ..] => Place::Resource,
+        // The ticket of a notarised app is CodeResources without a folder.
+        ["Info.plist" | "PkgInfo" | "CodeResources"] | ["_CodeSignature", ..] => Place::Omitted,
+        _ => Place::Nested,
+    }
+}
+
+fn is_below(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn nested_entry(hash: &[u8; 20]) -> Value {
+    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let requirement = format!("cdhash H\"{digits}\"");
+    Dictionary::from_iter([("cdhash", Value::Data(hash.to_vec())), ("requirement", requirement.into())]).into()
+}
+
+/// Reads all files, as many at a time as there are processors.
+fn hash_all<'a>(files: &[(&'a str, std::path::PathBuf)], hashed: &AtomicU64) -> Result<Vec<(&'a str, Hashes)>, Error> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(files.len()));
+    let work = || -> Result<(), Error> {
+        while let Some((name, path)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let hashes = hash(path, hashed).map_err(Error::io("reading", path))?;
+            done.lock().expect("no holder panics").push((*name, hashes));
+        }
+        Ok(())
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("a reader does not panic"))
+    })?;
+    Ok(done.into_inner().expect("no holder panics"))
+}
+
+fn hash(path: &Path, hashed: &AtomicU64) -> std::io::Result<Hashes> {
+    let mut file = File::open(path)?;
+    let (mut sha1, mut sha256) = (Sha1::new(), Sha256::new());
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(Hashes { sha1: sha1.finalize().into(), sha256: sha256.finalize().into() });
+        }
+        sha1.update(&buffer[..read]);
+        sha256.update(&buffer[..read]);
+        hashed.fetch_add(read as u64, Ordering::Relaxed);
+    }
+}
+
+/// A rule, which says of paths like this what becomes of them, and how much it weighs against others.
+fn rule(flag: Option<&str>, weight: f64) -> Value {
+    let flag = flag.map(|flag| (flag, Value::Boolean(true)));
+    Dictionary::from_iter(flag.into_iter().chain([("weight", Value::Real(weight))])).into()
+}
+
+/// The rules of `files`.
+fn rules() -> Dictionary {
+    Dictionary::from_iter([
+        ("^Resources/", Value::Boolean(true)),
+        (r"^Resources/.*\.lproj/", rule(Some("optional"), 1000.0)),
+        (r"^Resources/.*\.lproj/locversion.plist$", rule(Some("omit"), 1100.0)),
+        (r"^Resources/Base\.lproj/", rule(None, 1010.0)),
+        ("^version.plist$", Value::Boolean(true)),
+    ])
+}
+
+/// The rules of `files2`.
+fn rules2() -> Dictionary {
+    let nested = "^(Frameworks|SharedFrameworks|PlugIns|Plug-ins|XPCServices|Helpers|MacOS|Library/(Automator|Spotlight|LoginItems))/";
+    Dictionary::from_iter([
+        (r".*\.dSYM($|/)", rule(None, 11.0)),
+        (r"^(.*/)?\.DS_Store$", rule(Some("omit"), 2000.0)),
+        (nested, rule(Some("nested"), 10.0)),
+        ("^.*", Value::Boolean(true)),
+        (r"^Info\.plist$", rule(Some("omit"), 20.0)),
+        ("^PkgInfo$", rule(Some("omit"), 20.0)),
+        ("^Resources/", rule(None, 20.0)),
+        (r"^Resources/.*\.lproj/", rule(Some("optional"), 1000.0)),
+        (r"^Resources/.*\.lproj/locversion.plist$", rule(Some("omit"), 1100.0)),
+        (r"^Resources/Base\.lproj/", rule(None, 1010.0)),
+        ("^[^/]+$", rule(Some("nested"), 10.0)),
+        (r"^embedded\.provisionprofile$", rule(None, 20.0)),
+        (r"^version\.plist$", rule(None, 20.0)),
+    ])
+}

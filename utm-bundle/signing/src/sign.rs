@@ -1,0 +1,124 @@
+//! Signs an app from the inside out: what is sealed must be signed before.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use helix_macho::Unsigned;
+
+use crate::blob::{
+    self, SLOT_DIRECTORY, SLOT_ENTITLEMENTS, SLOT_ENTITLEMENTS_DER, SLOT_INFO, SLOT_REQUIREMENTS, SLOT_RESOURCES,
+};
+use crate::bundle::{Bundle, Code};
+use crate::directory::{self, Facts, Special, sha256};
+use crate::entitlements;
+use crate::error::{Error, Fault};
+use crate::resources::{self, CdHashes};
+
+/// A signature's length is a multiple of this, so that what follows could begin there.
+const ALIGNMENT: usize = 16;
+
+/// Signs all code of an app ad hoc, and seals its files; signatures that are there are replaced. The same app gives the same
+/// bytes. As many files are signed at a time as there are processors; `hashed` counts the bytes of sealed files.
+///
+/// # Errors
+/// When it is no app, or a program or library cannot be signed, with all faults; when a file cannot be read or written. An app
+/// that was signed in part is one that [`crate::verify`] refuses, and can be signed again.
+pub fn sign(app: &Path, hashed: &AtomicU64) -> Result<(), Error> {
+    let bundle = Bundle::read(app)?;
+    let signed = Mutex::new(CdHashes::new());
+    let faults = Mutex::new(Vec::new());
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<(), Error> {
+        while let Some(code) = bundle.inner.get(next.fetch_add(1, Ordering::Relaxed)) {
+            match sign_one(&bundle, code, &CdHashes::new(), hashed) {
+                Ok(hash) => drop(signed.lock().expect("no holder panics").insert(code.nested.clone(), hash)),
+                Err(Error::App { faults: more, .. }) => faults.lock().expect("no holder panics").extend(more),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    };
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("a signer does not panic"))
+    })?;
+    let mut faults = faults.into_inner().expect("no holder panics");
+    if !faults.is_empty() {
+        faults.sort();
+        return Err(Error::App { app: app.to_owned(), faults });
+    }
+    let signed = signed.into_inner().expect("no holder panics");
+    sign_one(&bundle, &bundle.main, &signed, hashed).map(drop)
+}
+
+/// Signs one program or library, its seal first.
+fn sign_one(bundle: &Bundle, code: &Code, inner: &CdHashes, hashed: &AtomicU64) -> Result<[u8; 20], Error> {
+    let path = bundle.app.join(&code.path);
+    let data = std::fs::read(&path).map_err(Error::io("reading", &path))?;
+    let refuse = |what: String| Error::App { app: bundle.app.clone(), faults: vec![Fault::new(&code.path, what)] };
+    let mut file = Unsigned::read(data).map_err(|why| refuse(why.to_string()))?;
+    let mut special = Vec::new();
+    if let (Some((folder, info)), Some(seal)) = (&code.sealed, code.seal()) {
+        let info = bundle.app.join(folder).join(info);
+        let info = std::fs::read(&info).map_err(Error::io("reading", &info))?;
+        let text = resources::text(resources::seal(bundle, code, inner, hashed)?);
+        special.extend([(SLOT_INFO, sha256(&info)), (SLOT_RESOURCES, sha256(&text))]);
+        write(&bundle.app.join(seal), &[&text], 0o644, &path)?;
+    }
+    let (signature, hash) = signature(&mut file, code, special);
+    write(&path, &[&file.code, &signature], 0o755, &path)?;
+    Ok(hash)
+}
+
+/// The signature of a file, whose load commands then tell of it, and the hash that stands for it.
+fn signature(file: &mut Unsigned, code: &Code, mut special: Vec<Special>) -> (Vec<u8>, [u8; 20]) {
+    let entitlements = entitlements::of(code);
+    let (plist, der) = (entitlements::as_plist(entitlements), entitlements::as_der(entitlements));
+    let beside = blob::beside_directory(plist.as_deref(), der.as_deref());
+    let hashed = [SLOT_REQUIREMENTS, SLOT_ENTITLEMENTS, SLOT_ENTITLEMENTS_DER];
+    special.extend(beside.iter().filter(|(slot, _)| hashed.contains(slot)).map(|(slot, blob)| (*slot, sha256(blob))));
+    let facts = Facts { identifier: &code.identifier, special: &special };
+    // The pages that are hashed tell how long the signature is.
+    let index = 12 + 8 * (beside.len() + 1);
+    let rest: usize = beside.iter().map(|(_, blob)| blob.len()).sum();
+    let size = (index + directory::length(file.code.len(), &facts) + rest).next_multiple_of(ALIGNMENT);
+    file.make_room(size as u32);
+    let directory = directory::build(file, &facts);
+    let hash = directory::cd_hash(&directory);
+    let blobs: Vec<(u32, Vec<u8>)> = [(SLOT_DIRECTORY, directory)].into_iter().chain(beside).collect();
+    let mut signature = blob::table(&blobs);
+    signature.resize(size, 0);
+    (signature, hash)
+}
+
+/// Writes a file aside, of the same time as the file `like`, and gives it its name.
+fn write(path: &Path, parts: &[&[u8]], mode: u32, like: &Path) -> Result<(), Error> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let modified = std::fs::metadata(like)?.modified()?;
+        keeping_time(folder.parent().unwrap_or(folder), || match std::fs::create_dir(folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+            made => made.and_then(|()| std::fs::File::open(folder)?.set_modified(modified)),
+        })?;
+        keeping_time(folder, || {
+            let mut aside = tempfile::Builder::new().prefix(".signing-").tempfile_in(folder)?;
+            parts.iter().try_for_each(|part| aside.write_all(part))?;
+            aside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+            aside.as_file().set_modified(modified)?;
+            aside.as_file().sync_all()?;
+            aside.persist(path)?;
+            Ok(())
+        })
+    };
+    write().map_err(Error::io("writing", path))
+}
+
+/// Changes what is in a folder, which keeps its time.
+fn keeping_time(folder: &Path, change: impl FnOnce() -> std::io::Result<()>) -> std::io::Result<()> {
+    let modified = std::fs::metadata(folder)?.modified()?;
+    change()?;
+    std::fs::File::open(folder)?.set_modified(modified)
+}

@@ -1,0 +1,269 @@
+//! Looks at a signed app as if somebody else had made it.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+
+use helix_macho::{Kind, MachO};
+use plist::{Dictionary, Value};
+
+use crate::blob::{
+    self, SLOT_CMS, SLOT_DIRECTORY, SLOT_ENTITLEMENTS, SLOT_ENTITLEMENTS_DER, SLOT_INFO, SLOT_REQUIREMENTS,
+    SLOT_RESOURCES,
+};
+use crate::bundle::{Bundle, Code};
+use crate::directory::{AD_HOC, Directory, cd_hash, sha256};
+use crate::entitlements;
+use crate::error::{Error, Fault};
+use crate::resources::{self, CdHashes};
+
+/// What was found in an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// How many programs and libraries were looked at.
+    pub codes: usize,
+    /// How many files the seals list.
+    pub sealed: usize,
+    /// Everything that is wrong; nothing for an app that is as it was signed.
+    pub faults: Vec<Fault>,
+}
+
+/// Compares an app with its signatures: each page of each program and library, entitlements, each sealed file, each piece of code
+/// with what the seal around it says, and that nothing was added. Whether the parts are those of Helix.app is not asked here.
+///
+/// # Errors
+/// When a file cannot be read. What has not the shape of an app is a fault.
+pub fn verify(app: &Path) -> Result<Report, Error> {
+    let bundle = match Bundle::read(app) {
+        Ok(bundle) => bundle,
+        Err(Error::App { faults, .. }) => return Ok(Report { codes: 0, sealed: 0, faults }),
+        Err(error) => return Err(error),
+    };
+    let mut check = Check { bundle: &bundle, found: CdHashes::new(), sealed: 0, faults: Vec::new() };
+    for code in &bundle.inner {
+        let hash = check.code(code)?;
+        check.found.extend(hash.map(|hash| (code.nested.clone(), hash)));
+        check.seal(code, &CdHashes::new())?;
+    }
+    check.code(&bundle.main)?;
+    let found = std::mem::take(&mut check.found);
+    check.seal(&bundle.main, &found)?;
+    check.leftovers();
+    check.faults.sort();
+    Ok(Report { codes: bundle.codes().count(), sealed: check.sealed, faults: check.faults })
+}
+
+struct Check<'a> {
+    bundle: &'a Bundle,
+    /// What stands for code that was looked at.
+    found: CdHashes,
+    sealed: usize,
+    faults: Vec<Fault>,
+}
+
+impl Check<'_> {
+    fn fault(&mut self, path: &str, what: impl Into<String>) {
+        self.faults.push(Fault::new(path, what));
+    }
+
+    /// Looks at one program or library, and says what stands for it.
+    fn code(&mut self, code: &Code) -> Result<Option<[u8; 20]>, Error> {
+        let path = self.bundle.app.join(&code.path);
+        let data = std::fs::read(&path).map_err(Error::io("reading", &path))?;
+        let file = match MachO::read(&data) {
+            Ok(file) => file,
+            Err(why) => {
+                self.fault(&code.path, why.to_string());
+                return Ok(None);
+            }
+        };
+        let Some(signature) = file.signature else {
+            self.fault(&code.path, "is not signed");
+            return Ok(None);
+        };
+        if signature.covered != signature.offset {
+            self.fault(&code.path, "the signature does not cover all of the file");
+        }
+        if !signature.changed_pages.is_empty() {
+            let pages: Vec<String> = signature.changed_pages.iter().take(5).map(usize::to_string).collect();
+            let more = if signature.changed_pages.len() > 5 { ", …" } else { "" };
+            self.fault(&code.path, format!("was changed after it was signed, in its pages {}{more}", pages.join(", ")));
+        }
+        let rest = data.get(signature.offset as usize..).unwrap_or_default();
+        self.signature(code, rest, file.head.kind)
+    }
+
+    /// Looks at a signature: its table of blobs to the end of the file.
+    fn signature(&mut self, code: &Code, data: &[u8], kind: Kind) -> Result<Option<[u8; 20]>, Error> {
+        let blobs = match blob::parse(data) {
+            Ok(blobs) => blobs,
+            Err(why) => {
+                self.fault(&code.path, why);
+                return Ok(None);
+            }
+        };
+        let of = |slot| blobs.iter().find(|(at, _)| *at == slot).map(|(_, blob)| *blob);
+        let Some((bytes, directory)) = of(SLOT_DIRECTORY).and_then(|b| Some((b, Directory::parse(b)?))) else {
+            self.fault(&code.path, "its code directory is damaged");
+            return Ok(None);
+        };
+        let wanted = beside(code);
+        let slots: BTreeSet<u32> = blobs.iter().map(|(slot, _)| *slot).collect();
+        let known: BTreeSet<u32> = wanted.iter().map(|(slot, _)| *slot).chain([SLOT_DIRECTORY]).collect();
+        if blobs.len() != slots.len() || !slots.is_subset(&known) {
+            self.fault(
+                &code.path,
+                "its signature has parts that do not belong there: entitlements, or another directory",
+            );
+        }
+        for (slot, blob) in &wanted {
+            if of(*slot) != Some(blob) {
+                self.fault(&code.path, format!("{} not as this program has to have them", named(*slot)));
+            }
+        }
+        self.padding(code, &blobs, data);
+        self.directory(code, &directory, kind, &wanted)?;
+        Ok(Some(cd_hash(bytes)))
+    }
+
+    /// What is behind the last blob is zero and little.
+    fn padding(&mut self, code: &Code, blobs: &[(u32, &[u8])], data: &[u8]) {
+        let parts: Vec<(u32, Vec<u8>)> = blobs.iter().map(|(slot, blob)| (*slot, blob.to_vec())).collect();
+        let packed = blob::table(&parts);
+        let rest = data.strip_prefix(&packed[..]);
+        if rest.is_none_or(|rest| rest.len() >= 16 || rest.iter().any(|byte| *byte != 0)) {
+            self.fault(&code.path, "its signature has bytes that belong to no part of it");
+        }
+    }
+
+    fn directory(
+        &mut self,
+        code: &Code,
+        directory: &Directory,
+        kind: Kind,
+        beside: &[(u32, Vec<u8>)],
+    ) -> Result<(), Error> {
+        if !directory.is_of_our_version() {
+            self.fault(&code.path, "its code directory is of another version, or has a team");
+        }
+        if directory.flags != AD_HOC {
+            self.fault(
+                &code.path,
+                format!("its signature has the flags {:#x}, not those of an ad hoc one", directory.flags),
+            );
+        }
+        if directory.identifier != code.identifier {
+            let found = &directory.identifier;
+            self.fault(&code.path, format!("is signed as {found:?}, not as {:?}", code.identifier));
+        }
+        if directory.is_program() != (kind == Kind::Executable) {
+            self.fault(&code.path, "its signature takes a library for a program, or the other way round");
+        }
+        let mut special: Vec<_> =
+            beside.iter().filter(|(slot, _)| *slot != SLOT_CMS).map(|(slot, blob)| (*slot, sha256(blob))).collect();
+        if let (Some((folder, info)), Some(seal)) = (&code.sealed, code.seal()) {
+            for (slot, path) in [(SLOT_INFO, format!("{folder}/{info}")), (SLOT_RESOURCES, seal)] {
+                let file = self.bundle.app.join(&path);
+                match std::fs::read(&file) {
+                    Ok(text) => special.push((slot, sha256(&text))),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.fault(&path, "is missing"),
+                    Err(error) => return Err(Error::io("reading", &file)(error)),
+                }
+                if special.last().is_some_and(|hash| hash.0 == slot && !directory.special.contains(hash)) {
+                    self.fault(&path, format!("is not what {} was signed with", code.path));
+                }
+            }
+        }
+        let slots = |special: &[(u32, [u8; 32])]| special.iter().map(|(slot, _)| *slot).collect::<BTreeSet<_>>();
+        if slots(&directory.special) != slots(&special) {
+            self.fault(&code.path, "its signature is about other parts than such a program has");
+        }
+        let own = special.iter().filter(|(slot, _)| ![SLOT_INFO, SLOT_RESOURCES].contains(slot));
+        let wrong: Vec<u32> = own.filter(|hash| !directory.special.contains(hash)).map(|(slot, _)| *slot).collect();
+        for slot in wrong {
+            self.fault(
+                &code.path,
+                format!("its code directory has another hash of what {} in the signature", named(slot)),
+            );
+        }
+        Ok(())
+    }
+
+    /// Compares a seal with what is there.
+    fn seal(&mut self, code: &Code, inner: &CdHashes) -> Result<(), Error> {
+        let (Some((folder, _)), Some(path)) = (&code.sealed, code.seal()) else { return Ok(()) };
+        // That it is missing, or another, was told with the code directory.
+        let Ok(text) = std::fs::read(self.bundle.app.join(&path)) else { return Ok(()) };
+        let Ok(Value::Dictionary(found)) = Value::from_reader_xml(&text[..]) else {
+            self.fault(&path, "is no property list");
+            return Ok(());
+        };
+        let wanted = match resources::seal(self.bundle, code, inner, &AtomicU64::new(0)) {
+            Ok(wanted) => wanted,
+            Err(Error::App { faults, .. }) => {
+                self.faults.extend(faults);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        for rules in ["rules", "rules2"] {
+            if found.get(rules) != wanted.get(rules) {
+                self.fault(&path, format!("its {rules} are not those that list everything"));
+            }
+        }
+        if found.len() != wanted.len() {
+            self.fault(&path, "has keys that no seal has, or lacks some");
+        }
+        for half in ["files", "files2"] {
+            let [listed, there] = [&found, &wanted].map(|seal| seal.get(half).and_then(Value::as_dictionary));
+            self.compare(folder, listed.unwrap_or(&Dictionary::new()), there.unwrap_or(&Dictionary::new()));
+        }
+        self.sealed += wanted.get("files2").and_then(Value::as_dictionary).map_or(0, Dictionary::len);
+        Ok(())
+    }
+
+    fn compare(&mut self, folder: &str, listed: &Dictionary, there: &Dictionary) {
+        let names: BTreeSet<&String> = listed.keys().chain(there.keys()).collect();
+        for name in names {
+            let what = match (listed.get(name), there.get(name)) {
+                (Some(_), None) => "is missing, or cannot be read as code; the seal lists it",
+                (None, Some(_)) => "was added after the app was signed",
+                (one, other) if one != other => "is not what was signed: it was changed or replaced",
+                _ => continue,
+            };
+            let fault = Fault::new(format!("{folder}/{name}"), what);
+            if !self.faults.contains(&fault) {
+                self.faults.push(fault);
+            }
+        }
+    }
+
+    /// What no seal lists: files beside `Contents`, and what lies where seals are.
+    fn leftovers(&mut self) {
+        let seals: BTreeSet<String> = self.bundle.codes().filter_map(Code::seal).collect();
+        let stray = self.bundle.things.keys().filter(|path| {
+            !path.starts_with("Contents/") || (path.contains("/_CodeSignature/") && !seals.contains(*path))
+        });
+        let stray: Vec<String> = stray.cloned().collect();
+        for path in stray {
+            self.fault(&path, "was added after the app was signed");
+        }
+    }
+}
+
+/// The blobs that the signature of `code` must have besides the code directory.
+fn beside(code: &Code) -> Vec<(u32, Vec<u8>)> {
+    let entitlements = entitlements::of(code);
+    let (plist, der) = (entitlements::as_plist(entitlements), entitlements::as_der(entitlements));
+    blob::beside_directory(plist.as_deref(), der.as_deref())
+}
+
+/// A part of a signature, with its verb.
+fn named(slot: u32) -> &'static str {
+    match slot {
+        SLOT_REQUIREMENTS => "its requirements are",
+        SLOT_ENTITLEMENTS => "its entitlements are",
+        SLOT_ENTITLEMENTS_DER => "its entitlements as DER are",
+        _ => "the names of its signers are",
+    }
+}

@@ -1,0 +1,5 @@
+//! An app of real Mach-O files is signed, looked at, and spoilt in every way.
+
+mod good;
+mod spoilt;
+mod support;
