@@ -94,31 +94,23 @@ fn signature(file: &mut Unsigned, code: &Code, mut special: Vec<Special>) -> (Ve
     (signature, hash)
 }
 
-/// Writes a file aside, of the same time as the file `like`, and gives it its name.
+/// Writes a file aside, and gives it its name. It and its folder get the time of the file `like`: all of an app has one time.
 fn write(path: &Path, parts: &[&[u8]], mode: u32, like: &Path) -> Result<(), Error> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
         let modified = std::fs::metadata(like)?.modified()?;
-        keeping_time(folder.parent().unwrap_or(folder), || match std::fs::create_dir(folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            made => made.and_then(|()| std::fs::File::open(folder)?.set_modified(modified)),
-        })?;
-        keeping_time(folder, || {
-            let mut aside = tempfile::Builder::new().prefix(".signing-").tempfile_in(folder)?;
-            parts.iter().try_for_each(|part| aside.write_all(part))?;
-            aside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
-            aside.as_file().set_modified(modified)?;
-            aside.as_file().sync_all()?;
-            aside.persist(path)?;
-            Ok(())
-        })
+        let date = |folder: &Path| std::fs::File::open(folder)?.set_modified(modified);
+        if !folder.exists() {
+            std::fs::create_dir(folder)?;
+            folder.parent().map_or(Ok(()), date)?;
+        }
+        let mut aside = tempfile::Builder::new().prefix(".signing-").tempfile_in(folder)?;
+        parts.iter().try_for_each(|part| aside.write_all(part))?;
+        aside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
+        aside.as_file().set_modified(modified)?;
+        aside.as_file().sync_all()?;
+        aside.persist(path)?;
+        date(folder)
     };
     write().map_err(Error::io("writing", path))
-}
-
-/// Changes what is in a folder, which keeps its time.
-fn keeping_time(folder: &Path, change: impl FnOnce() -> std::io::Result<()>) -> std::io::Result<()> {
-    let modified = std::fs::metadata(folder)?.modified()?;
-    change()?;
-    std::fs::File::open(folder)?.set_modified(modified)
 }
