@@ -28,8 +28,14 @@ _cargo__xtask() {
             cargo__xtask,build-image)
                 cmd="cargo__xtask__subcmd__build__subcmd__image"
                 ;;
+            cargo__xtask,bundle)
+                cmd="cargo__xtask__subcmd__bundle"
+                ;;
             cargo__xtask,cache)
                 cmd="cargo__xtask__subcmd__cache"
+                ;;
+            cargo__xtask,check-bundle)
+                cmd="cargo__xtask__subcmd__check__subcmd__bundle"
                 ;;
             cargo__xtask,check-host-encoder)
                 cmd="cargo__xtask__subcmd__check__subcmd__host__subcmd__encoder"
@@ -103,8 +109,14 @@ _cargo__xtask() {
             cargo__xtask__subcmd__help,build-image)
                 cmd="cargo__xtask__subcmd__help__subcmd__build__subcmd__image"
                 ;;
+            cargo__xtask__subcmd__help,bundle)
+                cmd="cargo__xtask__subcmd__help__subcmd__bundle"
+                ;;
             cargo__xtask__subcmd__help,cache)
                 cmd="cargo__xtask__subcmd__help__subcmd__cache"
+                ;;
+            cargo__xtask__subcmd__help,check-bundle)
+                cmd="cargo__xtask__subcmd__help__subcmd__check__subcmd__bundle"
                 ;;
             cargo__xtask__subcmd__help,check-host-encoder)
                 cmd="cargo__xtask__subcmd__help__subcmd__check__subcmd__host__subcmd__encoder"
@@ -236,7 +248,7 @@ _cargo__xtask() {
 
     case "${cmd}" in
         cargo__xtask)
-            opts="-h -V --json --help --version build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph vm doctor schema cache bench test generate help"
+            opts="-h -V --json --help --version build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph bundle check-bundle vm doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -351,6 +363,56 @@ _cargo__xtask() {
                     return 0
                     ;;
                 --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__bundle)
+            opts="-h --image --sysroot --vm --disk-url --output --app-version --minisign-key --minisign-password-file --builder --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sysroot)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --vm)
+                    COMPREPLY=($(compgen -W "embed download" -- "${cur}"))
+                    return 0
+                    ;;
+                --disk-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --app-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --minisign-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --minisign-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --builder)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -487,6 +549,20 @@ _cargo__xtask() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cargo__subcmd__xtask__subcmd__check__subcmd__bundle)
+            opts="-h --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cargo__subcmd__xtask__subcmd__check__subcmd__host__subcmd__encoder)
             opts="-h --program --encoder --frames --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -590,7 +666,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__help)
-            opts="build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph vm doctor schema cache bench test generate help"
+            opts="build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph bundle check-bundle vm doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -659,6 +735,20 @@ _cargo__xtask() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__bundle)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cargo__subcmd__xtask__subcmd__help__subcmd__cache)
             opts="ls gc rm"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -704,6 +794,20 @@ _cargo__xtask() {
         cargo__subcmd__xtask__subcmd__help__subcmd__cache__subcmd__rm)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__check__subcmd__bundle)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -1057,7 +1161,7 @@ _cargo__xtask() {
             fi
             case "${prev}" in
                 --only)
-                    COMPREPLY=($(compgen -W "lint generated unit deny fuzz image machine docker faults ubuntu kill vm mac twice" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "lint generated unit deny fuzz image machine docker faults ubuntu kill vm mac bundle twice" -- "${cur}"))
                     return 0
                     ;;
                 --kills)

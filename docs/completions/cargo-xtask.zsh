@@ -140,6 +140,31 @@ copies\:"Not at all"))' \
 '*::images -- The images:_default' \
 && ret=0
 ;;
+(bundle)
+_arguments "${_arguments_options[@]}" : \
+'--image=[The folder of the image, which must be of arm64]:DIR:_files' \
+'--sysroot=[The folder that UTM'\''s build leaves (sysroot-macOS-arm64), with its licences]:DIR:_files' \
+'--vm=[How the app comes to its VM'\''s disk]:HOW:((embed\:"It is in the app"
+download\:"The app loads it at its first start"))' \
+'--disk-url=[Where the disk can be had, with --vm download]:URL:_default' \
+'--output=[The folder of what is made; an earlier bundle there gives way]:DIR:_files' \
+'--app-version=[The version of the app\: up to three numbers with dots between them]:VERSION:_default' \
+'--minisign-key=[Sign all files by this secret key of minisign; its password is in HELIX_MINISIGN_PASSWORD]:FILE:_files' \
+'--minisign-password-file=[The file with the password of that key]:FILE:_files' \
+'--builder=[Who makes this, as a URI, for the provenance]:URI:_default' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
+(check-bundle)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::paths -- Apps (.app), packages (.utm) and disk images (.dmg):_files' \
+&& ret=0
+;;
 (vm)
 _arguments "${_arguments_options[@]}" : \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
@@ -420,6 +445,7 @@ ubuntu\:"The Ubuntu recipes, with an archive of Ubuntu'\''s shape made by the te
 kill\:"A build killed at many random points"
 vm\:"The VM'\''s life\: a real guest started, logged in to, reset, shut down; and faults"
 mac\:"The host encoder for a Mac\: built twice, compared byte for byte, inspected; faults are found"
+bundle\:"Helix.app and helix-linux.utm from a small sysroot\: made twice, read back, spoilt; and faults"
 twice\:"Two builds in different surroundings, compared byte for byte"))' \
 '--kills=[How many points of a build the kill test tries]:N:_default' \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
@@ -480,6 +506,14 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (docker-graph)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(bundle)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(check-bundle)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -604,6 +638,8 @@ _cargo-xtask_commands() {
 'build-host-encoder:Build the host encoder\: the daemon and the library for C, for this machine or for a Mac' \
 'check-host-encoder:Encode known frames with the host encoder, decode them with ffmpeg, and measure quality, latency and speed' \
 'docker-graph:Put container images into a Docker data root on the vfs driver, without an engine' \
+'bundle:Make Helix.app and helix-linux.utm of an image, signed, packed, with digests and provenance beside' \
+'check-bundle:Say what is wrong with an app and its signatures, a package for UTM or a disk image' \
 'vm:Start an image as a VM that stays, keep its data, log in, shut it down' \
 'doctor:Say what this machine lacks for building images' \
 'schema:Print the JSON schema of recipes' \
@@ -634,6 +670,11 @@ _cargo-xtask__subcmd__build-host-encoder_commands() {
 _cargo-xtask__subcmd__build-image_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask build-image commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__bundle_commands] )) ||
+_cargo-xtask__subcmd__bundle_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask bundle commands' commands "$@"
 }
 (( $+functions[_cargo-xtask__subcmd__cache_commands] )) ||
 _cargo-xtask__subcmd__cache_commands() {
@@ -690,6 +731,11 @@ _cargo-xtask__subcmd__cache__subcmd__rm_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask cache rm commands' commands "$@"
 }
+(( $+functions[_cargo-xtask__subcmd__check-bundle_commands] )) ||
+_cargo-xtask__subcmd__check-bundle_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask check-bundle commands' commands "$@"
+}
 (( $+functions[_cargo-xtask__subcmd__check-host-encoder_commands] )) ||
 _cargo-xtask__subcmd__check-host-encoder_commands() {
     local commands; commands=()
@@ -727,6 +773,8 @@ _cargo-xtask__subcmd__help_commands() {
 'build-host-encoder:Build the host encoder\: the daemon and the library for C, for this machine or for a Mac' \
 'check-host-encoder:Encode known frames with the host encoder, decode them with ffmpeg, and measure quality, latency and speed' \
 'docker-graph:Put container images into a Docker data root on the vfs driver, without an engine' \
+'bundle:Make Helix.app and helix-linux.utm of an image, signed, packed, with digests and provenance beside' \
+'check-bundle:Say what is wrong with an app and its signatures, a package for UTM or a disk image' \
 'vm:Start an image as a VM that stays, keep its data, log in, shut it down' \
 'doctor:Say what this machine lacks for building images' \
 'schema:Print the JSON schema of recipes' \
@@ -758,6 +806,11 @@ _cargo-xtask__subcmd__help__subcmd__build-image_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask help build-image commands' commands "$@"
 }
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__bundle_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__bundle_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help bundle commands' commands "$@"
+}
 (( $+functions[_cargo-xtask__subcmd__help__subcmd__cache_commands] )) ||
 _cargo-xtask__subcmd__help__subcmd__cache_commands() {
     local commands; commands=(
@@ -781,6 +834,11 @@ _cargo-xtask__subcmd__help__subcmd__cache__subcmd__ls_commands() {
 _cargo-xtask__subcmd__help__subcmd__cache__subcmd__rm_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask help cache rm commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__check-bundle_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__check-bundle_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help check-bundle commands' commands "$@"
 }
 (( $+functions[_cargo-xtask__subcmd__help__subcmd__check-host-encoder_commands] )) ||
 _cargo-xtask__subcmd__help__subcmd__check-host-encoder_commands() {

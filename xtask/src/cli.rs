@@ -61,6 +61,16 @@ pub(crate) enum Verb {
         after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar), layout:PATH (an OCI layout),\nregistry:REFERENCE or build:RECIPE (a container recipe), with =NAME:TAG at its end to give it another name.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1\n  sudo cargo xtask docker-graph --data-root graph registry:debian:trixie-slim\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 build:helix-encode=helix/encode:latest"
     )]
     DockerGraph(DockerGraphArgs),
+    /// Make Helix.app and helix-linux.utm of an image, signed, packed, with digests and provenance beside
+    #[command(
+        after_help = "Neither a Mac nor Apple's SDK is needed. The sysroot is what UTM 5.0.3's scripts/build_dependencies.sh leaves.\nSignatures are ad hoc.\n\nExamples:\n  cargo xtask bundle --image target/images/ubuntu-26.04 --sysroot sysroot-macOS-arm64\n  cargo xtask bundle --sysroot sysroot-macOS-arm64 --vm download --disk-url https://example.org/disk.qcow2 --json\n  cargo xtask bundle --sysroot sysroot-macOS-arm64 --minisign-key release.key --minisign-password-file password"
+    )]
+    Bundle(helix_bundle::MakeArgs),
+    /// Say what is wrong with an app and its signatures, a package for UTM or a disk image
+    #[command(
+        after_help = "Examples:\n  cargo xtask check-bundle target/bundle/Helix.app target/bundle/Helix.dmg\n  cargo xtask check-bundle helix-linux.utm --json"
+    )]
+    CheckBundle(helix_bundle::CheckArgs),
     /// Start an image as a VM that stays, keep its data, log in, shut it down
     Vm(VmArgs),
     /// Say what this machine lacks for building images
@@ -538,6 +548,8 @@ pub(crate) enum TestPart {
     Vm,
     /// The host encoder for a Mac: built twice, compared byte for byte, inspected; faults are found
     Mac,
+    /// Helix.app and helix-linux.utm from a small sysroot: made twice, read back, spoilt; and faults
+    Bundle,
     /// Two builds in different surroundings, compared byte for byte
     Twice,
 }

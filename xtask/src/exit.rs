@@ -16,6 +16,8 @@ pub(crate) enum Failure {
     Graph(helix_docker_graph::Error),
     /// The host encoder was not built, or is not as it should be.
     HostEncoder(helix_host_encoder_artifacts::Error),
+    /// The bundle was not made, or could not be looked at.
+    Bundle(helix_bundle::Error),
     /// A virtual machine could not be started, ended or asked.
     Vm(helix_vm::life::Error),
     /// Something is wrong that the verb has shown already, such as a difference or a damaged file.
@@ -49,6 +51,12 @@ impl From<helix_host_encoder_artifacts::Error> for Failure {
     }
 }
 
+impl From<helix_bundle::Error> for Failure {
+    fn from(error: helix_bundle::Error) -> Self {
+        Self::Bundle(error)
+    }
+}
+
 impl From<helix_vm::life::Error> for Failure {
     fn from(error: helix_vm::life::Error) -> Self {
         Self::Vm(error)
@@ -67,6 +75,7 @@ impl std::fmt::Display for Failure {
             Self::Pipeline(e) => e.fmt(f),
             Self::Graph(e) => e.fmt(f),
             Self::HostEncoder(e) => e.fmt(f),
+            Self::Bundle(e) => e.fmt(f),
             Self::Vm(e) => e.fmt(f),
             Self::Verb { doing, .. } => write!(f, "{doing} failed, for the reason above"),
             Self::Found(text) | Self::Other(text) => f.write_str(text),
@@ -107,6 +116,7 @@ fn code(failure: &Failure) -> u8 {
         Failure::Other(_) => 5,
         Failure::Verb { code, .. } => *code,
         Failure::HostEncoder(error) => error.exit_code(),
+        Failure::Bundle(error) => error.exit_code(),
         Failure::Vm(error) => match error.kind() {
             helix_vm::life::Kind::Usage => 2,
             helix_vm::life::Kind::Image => 3,

@@ -22,6 +22,8 @@ fn main() -> std::process::ExitCode {
         Verb::BuildHostEncoder(args) => verbs::build_host_encoder::run(&args, json),
         Verb::CheckHostEncoder(args) => verbs::check_host_encoder::run(&args, json),
         Verb::DockerGraph(args) => verbs::docker_graph::run(&args, json),
+        Verb::Bundle(args) => verbs::bundle::make(&args, json),
+        Verb::CheckBundle(args) => verbs::bundle::check(&args, json),
         Verb::Vm(args) => verbs::vm::run(&args, json),
         Verb::Doctor(args) => verbs::doctor::run(&args, json),
         Verb::Schema => verbs::schema::run(),

@@ -36,6 +36,16 @@ impl Ui {
         Self { terminal: std::io::stderr().is_terminal(), now: Mutex::new(None) }
     }
 
+    /// So many bytes of so many are done of a step whose size was not known when it began.
+    pub(crate) fn at(&self, done: u64, all: u64) {
+        let mut now = self.now.lock().expect("no holder panics");
+        let Some(now) = now.as_mut().filter(|now| now.bar.is_some()) else { return };
+        if now.bar.as_ref().and_then(ProgressBar::length) != Some(all) {
+            now.bar = Some(Self::bar(&now.step, Some(all)));
+        }
+        now.bar.iter().for_each(|bar| bar.set_position(done));
+    }
+
     fn bar(step: &str, total: Option<u64>) -> ProgressBar {
         let bar = total.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
         let template = match total {

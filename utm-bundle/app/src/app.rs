@@ -95,7 +95,10 @@ fn is_ours(app: &Path) -> bool {
 
 /// All files and links of the app by their paths below `Contents`, the disk excepted.
 fn plan(parts: &Parts<'_>) -> Result<BTreeMap<String, Entry>, Vec<Fault>> {
-    let mut sysroot = Sysroot::open(parts.sysroot).map_err(|fault| vec![fault])?;
+    let mut sysroot = Sysroot::open(parts.sysroot).map_err(|fault| {
+        let of_image = image::read(parts.vm.folder()).err().unwrap_or_default();
+        [vec![fault], of_image].concat()
+    })?;
     sysroot.add(parts.host_encoder_library);
     let mut plan = Plan::new(&sysroot);
     plan.binaries(parts);

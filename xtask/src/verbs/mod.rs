@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod build_container;
 pub(crate) mod build_host_encoder;
 pub(crate) mod build_image;
+pub(crate) mod bundle;
 pub(crate) mod cache;
 pub(crate) mod check_host_encoder;
 pub(crate) mod diff;

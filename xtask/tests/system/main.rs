@@ -3,6 +3,7 @@
 //! `cargo xtask test` runs them; by hand:
 //! `cargo test --release -p xtask --features system-tests --test system -- faults`.
 
+mod bundle;
 mod docker;
 mod faults;
 mod kill;

@@ -9,13 +9,14 @@ use crate::cli::{GenerateArgs, TestArgs, TestPart};
 use crate::exit::Failure;
 
 /// Cheap parts first; the image before the parts that take it, or its packages, from the cache.
-pub(crate) const ORDER: [TestPart; 14] = [
+pub(crate) const ORDER: [TestPart; 15] = [
     TestPart::Lint,
     TestPart::Generated,
     TestPart::Unit,
     TestPart::Deny,
     TestPart::Fuzz,
     TestPart::Mac,
+    TestPart::Bundle,
     TestPart::Image,
     TestPart::Machine,
     TestPart::Vm,
@@ -85,6 +86,9 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         TestPart::Fuzz => &[("g++", "g++")],
         TestPart::Mac => &[("g++", "g++"), ("nasm", "nasm"), ("ffmpeg", "ffmpeg")],
         TestPart::Vm => &[("ssh", "openssh-client"), ("unshare", "util-linux"), ("g++", "g++"), ("nasm", "nasm")],
+        TestPart::Bundle => {
+            &[("qemu-img", "qemu-utils"), ("unzip", "unzip"), ("7zz", "7zip"), ("minisign", "minisign")]
+        }
         TestPart::Docker => &[("unshare", "util-linux"), ("dpkg-deb", "dpkg")],
         TestPart::Faults | TestPart::Ubuntu | TestPart::Kill | TestPart::Twice => SYSTEM,
         _ => &[],
@@ -136,6 +140,7 @@ impl Runner {
             TestPart::Machine => self.machine(),
             TestPart::Vm => self.vm(),
             TestPart::Mac => self.mac(),
+            TestPart::Bundle => self.system("bundle::", &[]),
             TestPart::Docker => self.docker(),
             TestPart::Faults => self.system("faults::", &[]),
             TestPart::Ubuntu => self.system("ubuntu::", &[]),

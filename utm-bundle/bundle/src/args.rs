@@ -1,0 +1,52 @@
+//! What can be asked for.
+
+use std::path::PathBuf;
+
+/// What the bundle is made of.
+#[derive(Debug, clap::Args)]
+pub struct MakeArgs {
+    /// The folder of the image, which must be of arm64
+    #[arg(long, value_name = "DIR", default_value = "target/images/quickstart")]
+    pub image: PathBuf,
+    /// The folder that UTM's build leaves (sysroot-macOS-arm64), with its licences
+    #[arg(long, value_name = "DIR")]
+    pub sysroot: PathBuf,
+    /// How the app comes to its VM's disk
+    #[arg(long, value_name = "HOW", default_value = "embed")]
+    pub vm: VmArg,
+    /// Where the disk can be had, with --vm download
+    #[arg(long, value_name = "URL", required_if_eq("vm", "download"))]
+    pub disk_url: Option<String>,
+    /// The folder of what is made; an earlier bundle there gives way
+    #[arg(long, value_name = "DIR", default_value = "target/bundle")]
+    pub output: PathBuf,
+    /// The version of the app: up to three numbers with dots between them
+    #[arg(long, value_name = "VERSION", default_value = env!("CARGO_PKG_VERSION"))]
+    pub app_version: String,
+    /// Sign all files by this secret key of minisign; its password is in HELIX_MINISIGN_PASSWORD
+    #[arg(long, value_name = "FILE")]
+    pub minisign_key: Option<PathBuf>,
+    /// The file with the password of that key
+    #[arg(long, value_name = "FILE", requires = "minisign_key")]
+    pub minisign_password_file: Option<PathBuf>,
+    /// Who makes this, as a URI, for the provenance
+    #[arg(long, value_name = "URI", default_value = "urn:helix:builder:local")]
+    pub builder: String,
+}
+
+/// How the app comes to its VM's disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum VmArg {
+    /// It is in the app
+    Embed,
+    /// The app loads it at its first start
+    Download,
+}
+
+/// What is checked.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Apps (.app), packages (.utm) and disk images (.dmg)
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+}

@@ -1,0 +1,48 @@
+//! What is wrong with what somebody made.
+
+use std::path::{Path, PathBuf};
+
+use helix_archives::Udif;
+use serde::Serialize;
+
+use crate::args::CheckArgs;
+use crate::error::Error;
+
+/// What was found.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    /// What was looked at.
+    pub path: PathBuf,
+    /// Everything that is wrong with it.
+    pub faults: Vec<String>,
+}
+
+/// Looks at each path for what its name says that it is: an app with its signatures, a package for UTM, a disk image.
+///
+/// # Errors
+/// When a path has another name, or cannot be read.
+pub fn check(args: &CheckArgs) -> Result<Vec<Checked>, Error> {
+    let look = |path: &PathBuf| Ok(Checked { path: path.clone(), faults: faults(path)? });
+    args.paths.iter().map(look).collect()
+}
+
+fn faults(path: &Path) -> Result<Vec<String>, Error> {
+    std::fs::metadata(path).map_err(Error::io("looking at", path))?;
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("app") => {
+            let mut faults: Vec<String> = helix_app::check(path).iter().map(ToString::to_string).collect();
+            faults.extend(helix_signing::verify(path)?.faults.iter().map(ToString::to_string));
+            Ok(faults)
+        }
+        Some("utm") => Ok(helix_utm_package::inspect(path).iter().map(ToString::to_string).collect()),
+        Some("dmg") => match Udif::open(path).and_then(|image| image.unpack(&mut std::io::sink())) {
+            Ok(()) => Ok(Vec::new()),
+            Err(error @ helix_archives::Error::Io { .. }) => Err(error.into()),
+            Err(error) => Ok(vec![error.to_string()]),
+        },
+        _ => Err(Error::Place {
+            path: path.to_owned(),
+            why: "is no Helix.app, no package NAME.utm and no disk image NAME.dmg; unpack archives first",
+        }),
+    }
+}

@@ -1,0 +1,52 @@
+//! The two verbs on a machine without `cargo xtask`: a Mac.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use helix_bundle::{CheckArgs, Error, MakeArgs, Progress, check, make};
+
+/// Makes and checks Helix.app and helix-linux.utm.
+#[derive(Debug, Parser)]
+#[command(name = "helix-bundle", version)]
+enum Verb {
+    /// Make them of an image and a sysroot
+    Make(MakeArgs),
+    /// Say what is wrong with an app, a package or a disk image
+    Check(CheckArgs),
+}
+
+/// Plain lines.
+struct Lines;
+
+impl Progress for Lines {
+    fn begin(&self, step: &str) {
+        eprintln!("{step} …");
+    }
+    fn at(&self, _done: u64, _all: u64) {}
+    fn end(&self, summary: &str) {
+        eprintln!("  done {summary}");
+    }
+    fn say(&self, text: &str) {
+        eprintln!("  {text}");
+    }
+}
+
+fn main() -> ExitCode {
+    let result = match Verb::parse() {
+        Verb::Make(args) => make(&args, Path::new("."), &Lines).map(|made| {
+            made.files.iter().for_each(|file| println!("{}  {}", file.sha256, file.file.display()));
+        }),
+        Verb::Check(args) => check(&args).and_then(|all| {
+            let faults: Vec<String> = all.into_iter().flat_map(|one| one.faults).collect();
+            if faults.is_empty() { Ok(()) } else { Err(Error::Faults { what: "this".to_owned(), faults }) }
+        }),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! From an image and a sysroot to the files that people download.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use helix_app::{Component, Parts, Vm};
+use helix_archives::{Tree, Volume};
+use helix_command::Cmd;
+use helix_products::{Artifact, LAUNCHER_IMPORTS, Order, Target};
+use helix_provenance::{Build, Key, Source};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::args::{MakeArgs, VmArg};
+use crate::error::Error;
+use crate::output::Output;
+
+/// The time of every file, in seconds since 1970: the first that FAT and ZIP know, 1980-01-01.
+const TIME: u32 = 315_532_800;
+/// What the bundle consists of.
+const APP: &str = "Helix.app";
+const APP_ZIP: &str = "Helix.zip";
+const APP_DMG: &str = "Helix.dmg";
+const UTM: &str = "helix-linux.utm";
+const UTM_ZIP: &str = "helix-linux.utm.zip";
+/// The packages whose programs are in the app.
+const OWN: [&str; 3] = ["helix-launcher", "helix-host-encoder", "helix-host-encoder-capi"];
+
+/// Hears what is being done.
+pub trait Progress: Sync {
+    /// A step begins.
+    fn begin(&self, step: &str);
+    /// So many bytes of so many are done.
+    fn at(&self, done: u64, all: u64);
+    /// The step is done.
+    fn end(&self, summary: &str);
+    /// Something within a step.
+    fn say(&self, text: &str);
+}
+
+/// A bundle that was made.
+#[derive(Debug, Serialize)]
+pub struct Made {
+    /// The app, as a folder.
+    pub app: PathBuf,
+    /// Who vouches for it.
+    pub signature: &'static str,
+    /// The identifier of the VM for UTM.
+    pub utm_uuid: String,
+    /// What can be published; beside each is its digest, and its signature where a key was named.
+    pub files: Vec<MadeFile>,
+}
+
+/// A file of it.
+#[derive(Debug, Serialize)]
+pub struct MadeFile {
+    /// Where it is.
+    pub file: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its sha256, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Makes the bundle that `args` ask for, of the sources in `root`, which is the project's folder.
+///
+/// The same image, sysroot and sources give the same bytes; signatures of minisign differ each time.
+///
+/// # Errors
+/// When a part is missing or not good, with all faults of it, and when something cannot be built or written. What was in the
+/// folder before stays then.
+pub fn make(args: &MakeArgs, root: &Path, progress: &dyn Progress) -> Result<Made, Error> {
+    // What takes a second is refused before what takes minutes.
+    let key = key(args)?;
+    let output = Output::start(&args.output)?;
+    let folder = output.folder();
+    let app = folder.join(APP);
+    assemble(args, root, &app, progress)?;
+    sign(&app, progress)?;
+    let utm_uuid = utm(args, folder, progress)?;
+    pack(folder, progress)?;
+    progress.begin("publish");
+    let files = [UTM_ZIP, APP_ZIP, APP_DMG].map(|name| folder.join(name));
+    let published = helix_provenance::publish_beside(&files, &build(args, root)?, key.as_ref())?;
+    progress.end(&format!("{} files with digests", published.len()));
+    let place = output.finish()?;
+    let file = |one: &helix_provenance::Published| {
+        let file = place.join(one.path.file_name().unwrap_or_default());
+        let size = std::fs::metadata(&file).map_err(Error::io("looking at", &file))?.len();
+        Ok(MadeFile { file, size, sha256: one.sha256.clone() })
+    };
+    let files = published.iter().map(file).collect::<Result<_, Error>>()?;
+    Ok(Made { app: place.join(APP), signature: "ad hoc", utm_uuid, files })
+}
+
+fn key(args: &MakeArgs) -> Result<Option<Key>, Error> {
+    let Some(path) = &args.minisign_key else { return Ok(None) };
+    let password = helix_provenance::password(args.minisign_password_file.as_ref())?;
+    Ok(Some(Key::open(path, password.as_deref())?))
+}
+
+fn assemble(args: &MakeArgs, root: &Path, app: &Path, progress: &dyn Progress) -> Result<(), Error> {
+    progress.begin("programs");
+    let say = |text: &str| progress.say(text);
+    let order =
+        Order { target: Target::Mac, root, output: Path::new("target/launcher"), imports: LAUNCHER_IMPORTS, hint: "" };
+    let launcher = helix_products::build(&[helix_products::launcher()], &order, &say)?;
+    let encoder = helix_host_encoder_artifacts::BuildArgs {
+        target: Some(Target::Mac),
+        output: PathBuf::from("target/host-encoder"),
+    };
+    let encoder = helix_host_encoder_artifacts::build(&encoder, root, &say)?;
+    progress.end("");
+    progress.begin("app");
+    let vm = match (args.vm, &args.disk_url) {
+        (VmArg::Download, Some(url)) => Vm::Download { image: &args.image, url },
+        _ => Vm::Embed(&args.image),
+    };
+    let parts = Parts {
+        sysroot: &args.sysroot,
+        launcher: of(&launcher, "Helix")?,
+        host_encoder: of(&encoder, "helix-host-encoder")?,
+        host_encoder_library: of(&encoder, "libhelix_host_encoder_capi.dylib")?,
+        own: &own(root)?,
+        vm,
+        version: &args.app_version,
+        epoch: TIME,
+    };
+    helix_app::assemble(&parts, app)?;
+    progress.end("");
+    Ok(())
+}
+
+/// The file that was built by this name.
+fn of<'a>(made: &'a [Artifact], name: &str) -> Result<&'a Path, Error> {
+    let found = made.iter().find(|artifact| artifact.file.ends_with(name)).map(|artifact| artifact.file.as_path());
+    found.ok_or_else(|| Error::Faults { what: "what was built".to_owned(), faults: vec![format!("{name} is missing")] })
+}
+
+/// The licences of what the project's own programs are made of.
+fn own(root: &Path) -> Result<Vec<Component>, Error> {
+    Ok(helix_app::of_crates(root, &OWN, &compiler(root)?)?)
+}
+
+/// The version of the compiler, as `1.95.0`.
+fn compiler(root: &Path) -> Result<String, Error> {
+    let text = Cmd::new("rustc").arg("--version").dir(root).output()?.text();
+    Ok(text.split_whitespace().nth(1).unwrap_or_default().to_owned())
+}
+
+fn sign(app: &Path, progress: &dyn Progress) -> Result<(), Error> {
+    progress.begin("sign");
+    let all = Tree::read(app)?.bytes();
+    let hashed = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        let signing = scope.spawn(|| helix_signing::sign(app, &hashed));
+        while !signing.is_finished() {
+            progress.at(hashed.load(Ordering::Relaxed), all);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        signing.join().expect("a signer does not panic")
+    })?;
+    let report = helix_signing::verify(app)?;
+    let mut faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
+    faults.extend(helix_app::check(app).iter().map(ToString::to_string));
+    if !faults.is_empty() {
+        return Err(Error::Faults { what: APP.to_owned(), faults });
+    }
+    progress.end(&format!("ad hoc, {} programs and libraries, {} entries sealed", report.codes, report.sealed));
+    Ok(())
+}
+
+/// The package for UTM, which stays as an archive only. Returns the VM's identifier.
+fn utm(args: &MakeArgs, folder: &Path, progress: &dyn Progress) -> Result<String, Error> {
+    progress.begin("package for UTM");
+    let package = folder.join(UTM);
+    let options = helix_utm_package::Options::default();
+    let made = helix_utm_package::create(&args.image, &package, &options, &mut |done, all| progress.at(done, all))?;
+    zip(&package, &folder.join(UTM_ZIP), progress)?;
+    std::fs::remove_dir_all(&package).map_err(Error::io("removing", &package))?;
+    progress.end("");
+    Ok(made.uuid)
+}
+
+fn time() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(TIME.into())
+}
+
+fn zip(from: &Path, to: &Path, progress: &dyn Progress) -> Result<(), Error> {
+    Ok(helix_archives::write_zip(&Tree::read(from)?, time(), to, &mut |done, all| progress.at(done, all))?)
+}
+
+/// The app as one file, in both forms.
+fn pack(folder: &Path, progress: &dyn Progress) -> Result<(), Error> {
+    let app = folder.join(APP);
+    progress.begin("zip");
+    zip(&app, &folder.join(APP_ZIP), progress)?;
+    progress.end("");
+    progress.begin("disk image");
+    let icon = app.join("Contents/Resources/AppIcon.icns");
+    let volume = Volume { name: "Helix", icon: Some(&icon), modified: time() };
+    let place = folder.join(APP_DMG);
+    helix_archives::write_disk_image(&Tree::read(&app)?, &volume, &place, &mut |done, all| progress.at(done, all))?;
+    progress.end("");
+    Ok(())
+}
+
+/// What the provenance says of how it was made.
+fn build(args: &MakeArgs, root: &Path) -> Result<Build, Error> {
+    let vm = if args.vm == VmArg::Download { "download" } else { "embed" };
+    let options = json!({ "vm": vm, "disk-url": args.disk_url, "app-version": args.app_version });
+    let tools = [("helix-bundle", env!("CARGO_PKG_VERSION").to_owned()), ("rustc", compiler(root)?)];
+    Ok(Build {
+        image: args.image.clone(),
+        sysroot: Some(args.sysroot.clone()),
+        source: source(root),
+        options: options.as_object().cloned().unwrap_or_default(),
+        tools: BTreeMap::from_iter(tools.map(|(name, version)| (name.to_owned(), version))),
+        builder: args.builder.clone(),
+    })
+}
+
+/// The commit, where the sources are just those of one that can be had somewhere.
+fn source(root: &Path) -> Option<Source> {
+    let git = |words: &[&str]| {
+        let text = Cmd::new("git").arg("-C").arg(root).args(words).output().ok()?.text();
+        Some(text.trim().to_owned())
+    };
+    let changed = git(&["status", "--porcelain"])?;
+    let (uri, commit) = (git(&["remote", "get-url", "origin"])?, git(&["rev-parse", "HEAD"])?);
+    (changed.is_empty() && uri.starts_with("https://")).then(|| Source { uri: format!("git+{uri}"), commit })
+}

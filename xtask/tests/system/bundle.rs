@@ -1,0 +1,218 @@
+//! Helix.app and helix-linux.utm: the real verbs, the project's own programs, a small sysroot, and what can go wrong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Run, root_folder};
+
+/// What a bundle is made of, and the place for it.
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new().prefix("b").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+        let bench = Self { folder };
+        helix_test_sysroot::build(&bench.at("sysroot")).expect("a sysroot");
+        bench.image("arm64");
+        bench
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// An image of a small disk, as `build-image` leaves one.
+    fn image(&self, architecture: &str) {
+        let folder = self.at("image");
+        fs::create_dir_all(&folder).expect("a folder");
+        let disk = folder.join("disk.qcow2");
+        let made = Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&disk).arg("64M").status();
+        assert!(made.expect("qemu-img").success());
+        let bill = json!({ "components": [{ "name": "base-files", "version": "13", "licenses": [{ "license": { "name": "GPL-2+" } }] }] });
+        fs::write(folder.join("sbom.cdx.json"), bill.to_string()).expect("a bill");
+        let manifest = json!({
+            "schema_version": 1, "recipe": "quickstart", "architecture": architecture,
+            "size": fs::metadata(&disk).expect("a disk").len(),
+            "artifacts": { "disk.qcow2": sha256(&disk), "sbom.cdx.json": sha256(&folder.join("sbom.cdx.json")) },
+            "lock_digest": "0".repeat(64), "tools": { "xfsprogs": "6.17" },
+            "resolved_recipe": { "hostname": "helix", "users": [{ "name": "helix" }] },
+        });
+        fs::write(folder.join("manifest.json"), manifest.to_string()).expect("a manifest");
+    }
+
+    fn make(&self, output: &str, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(["bundle", "--json", "--image"]).arg(self.at("image")).arg("--sysroot").arg(self.at("sysroot"));
+        command.arg("--output").arg(self.at(output)).args(more).current_dir(root_folder());
+        command
+    }
+
+    fn refused(&self, code: i32, phrases: &[&str]) {
+        let before = names(self.folder.path());
+        Run::of(self.make("refused", &[])).ends_with(code).says(phrases);
+        let mut after = names(self.folder.path());
+        after.retain(|name| name != ".refused.lock");
+        assert_eq!(before, after, "something was left");
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| name != ".refused.lock");
+    names.sort();
+    names
+}
+
+fn sha256(file: &Path) -> String {
+    let output = Command::new("sha256sum").arg(file).output().expect("sha256sum");
+    String::from_utf8(output.stdout).expect("text").split_whitespace().next().expect("a digest").to_owned()
+}
+
+fn check(paths: &[&Path]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.arg("check-bundle").args(paths);
+    Run::of(command)
+}
+
+#[test]
+fn a_bundle_is_made_the_same_twice_and_others_read_it() {
+    let bench = Bench::new();
+    let first = Run::of(bench.make("one", &[])).ends_with(0).json();
+    let second = Run::of(bench.make("two", &[])).ends_with(0).json();
+    let digests = |made: &Value| -> Vec<(String, String)> {
+        let files = made["bundle"]["files"].as_array().expect("files").iter();
+        let name = |file: &Value| {
+            Path::new(file["file"].as_str().unwrap()).file_name().unwrap().to_string_lossy().into_owned()
+        };
+        files.map(|file| (name(file), file["sha256"].as_str().unwrap().to_owned())).collect()
+    };
+    assert_eq!(digests(&first), digests(&second));
+    let out = bench.at("one");
+    assert_eq!(
+        names(&out),
+        [
+            "Helix.app",
+            "Helix.dmg",
+            "Helix.dmg.sha256",
+            "Helix.zip",
+            "Helix.zip.sha256",
+            "helix-linux.utm.zip",
+            "helix-linux.utm.zip.sha256",
+            "provenance.json",
+            "provenance.json.sha256",
+        ]
+    );
+    for (name, digest) in digests(&first) {
+        assert_eq!(sha256(&out.join(&name)), digest, "{name}");
+    }
+    check(&[&out.join("Helix.app"), &out.join("Helix.dmg")]).ends_with(0).says(&["Helix.app: good", "Helix.dmg: good"]);
+    others_read_it(&out, &bench.at("unpacked"));
+    what_was_spoilt_is_named(&out);
+    an_earlier_bundle_gives_way(&bench, &out);
+}
+
+/// The archives have the app and the package that were checked, links and modes included.
+fn others_read_it(out: &Path, to: &Path) {
+    for name in ["Helix.zip", "helix-linux.utm.zip"] {
+        let status = Command::new("unzip").arg("-q").arg(out.join(name)).arg("-d").arg(to).status();
+        assert!(status.expect("unzip").success(), "{name}");
+    }
+    check(&[&to.join("Helix.app"), &to.join("helix-linux.utm")]).ends_with(0);
+    let test = Command::new("7zz").arg("t").arg(out.join("Helix.dmg")).output().expect("7zz");
+    assert!(test.status.success(), "{}", String::from_utf8_lossy(&test.stdout));
+    let mut difference = Command::new("diff");
+    difference.args(["-r", "--no-dereference"]).args([out, to].map(|folder| folder.join("Helix.app")));
+    let difference = difference.output().expect("diff");
+    assert!(difference.status.success(), "{}", String::from_utf8_lossy(&difference.stdout));
+}
+
+fn what_was_spoilt_is_named(out: &Path) {
+    let file = out.join("Helix.app/Contents/Resources/NOTICES.txt");
+    let text = fs::read_to_string(&file).expect("notices");
+    fs::write(&file, format!("{text} ")).expect("notices");
+    check(&[&out.join("Helix.app")]).ends_with(6).says(&["Contents/Resources/NOTICES.txt: is not what was signed"]);
+    fs::write(&file, text).expect("notices");
+    let image = out.join("Helix.dmg");
+    let mut data = fs::read(&image).expect("an image");
+    data[1000] ^= 1;
+    fs::write(&image, data).expect("an image");
+    check(&[&image]).ends_with(6);
+    check(&[&out.join("Helix.zip")]).ends_with(2).says(&["unpack archives first"]);
+}
+
+fn an_earlier_bundle_gives_way(bench: &Bench, out: &Path) {
+    // What a killed run leaves.
+    fs::create_dir_all(bench.at(".one.new/Helix.app")).expect("a folder");
+    Run::of(bench.make("one", &["--vm", "download", "--disk-url", "https://example.org/disk.qcow2"])).ends_with(0);
+    let image = out.join("Helix.app/Contents/Resources/image");
+    assert_eq!(names(&image), ["download.json", "manifest.json"]);
+    check(&[&out.join("Helix.app"), &out.join("Helix.dmg")]).ends_with(0);
+    assert!(!bench.at(".one.new").exists() && !bench.at(".one.old").exists());
+}
+
+#[test]
+fn a_key_signs_all_files() {
+    let bench = Bench::new();
+    let (public, secret) = (bench.at("key.pub"), bench.at("key"));
+    let mut generate = Command::new("minisign");
+    generate.args(["-G", "-p"]).arg(&public).arg("-s").arg(&secret).stdin(std::process::Stdio::piped());
+    let mut child = generate.stdout(std::process::Stdio::null()).spawn().expect("minisign");
+    std::io::Write::write_all(&mut child.stdin.take().expect("a pipe"), b"word\nword\n").expect("a password");
+    assert!(child.wait().expect("minisign").success());
+    let key = ["--minisign-key", secret.to_str().expect("text")];
+    let mut command = bench.make("out", &key);
+    command.env("HELIX_MINISIGN_PASSWORD", "another");
+    Run::of(command).ends_with(3).says(&["the password is wrong"]);
+    let mut command = bench.make("out", &key);
+    command.env("HELIX_MINISIGN_PASSWORD", "word");
+    Run::of(command).ends_with(0);
+    for name in ["Helix.dmg", "Helix.zip", "helix-linux.utm.zip", "provenance.json"] {
+        let verify =
+            Command::new("minisign").args(["-V", "-p"]).arg(&public).arg("-m").arg(bench.at("out").join(name)).output();
+        let verify = verify.expect("minisign");
+        assert!(verify.status.success(), "{name}: {}", String::from_utf8_lossy(&verify.stderr));
+    }
+}
+
+#[test]
+fn what_is_missing_or_damaged_is_named_and_nothing_is_left() {
+    let bench = Bench::new();
+    let disk = bench.at("image/disk.qcow2");
+    let good = fs::read(&disk).expect("a disk");
+    let mut bad = good.clone();
+    bad[100] ^= 1;
+    fs::write(&disk, bad).expect("a disk");
+    bench.refused(3, &["disk.qcow2", "manifest"]);
+    fs::remove_file(&disk).expect("removed");
+    bench.refused(3, &["disk.qcow2"]);
+    fs::write(&disk, good).expect("a disk");
+    bench.image("amd64");
+    bench.refused(3, &["amd64"]);
+    bench.image("arm64");
+    fs::remove_file(bench.at("sysroot/share/qemu/edk2-aarch64-code.fd")).expect("removed");
+    fs::remove_file(bench.at("sysroot/share/vulkan/icd.d/MoltenVK_icd.json")).expect("removed");
+    bench.refused(3, &["edk2-aarch64-code.fd", "MoltenVK_icd.json"]);
+    fs::remove_dir_all(bench.at("sysroot")).expect("removed");
+    bench.refused(3, &["sysroot"]);
+    fs::remove_dir_all(bench.at("image")).expect("removed");
+    bench.refused(3, &["image"]);
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_left_alone() {
+    let bench = Bench::new();
+    fs::create_dir(bench.at("mine")).expect("a folder");
+    fs::write(bench.at("mine/letter"), "dear").expect("a letter");
+    Run::of(bench.make("mine", &[])).ends_with(2).says(&["is there and is no bundle"]);
+    assert_eq!(fs::read_to_string(bench.at("mine/letter")).expect("a letter"), "dear");
+    let lock = fs::File::create(bench.at(".busy.lock")).expect("a lock");
+    lock.lock().expect("a lock");
+    Run::of(bench.make("busy", &[])).ends_with(2).says(&["is being made by another process"]);
+}
