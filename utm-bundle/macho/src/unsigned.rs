@@ -73,6 +73,9 @@ impl Unsigned {
         if end != data.len() as u64 || last != Some(end) || u64::from(offset) < linkedit_offset {
             return Err(damaged("it is not the last of the file"));
         }
+        if offset < file::end_of_commands(header) {
+            return Err(damaged("it begins within the load commands"));
+        }
         if !(offset as usize).is_multiple_of(ALIGNMENT) {
             return Err(damaged("it begins at an odd place"));
         }

@@ -70,6 +70,35 @@ pub(crate) fn build(file: &Unsigned, facts: &Facts<'_>) -> Vec<u8> {
     blob::blob(CODE_DIRECTORY, &content)
 }
 
+/// A signature that was read.
+#[derive(Debug)]
+pub struct Signature<'a> {
+    /// Its parts, by their slots.
+    pub(crate) blobs: Vec<(u32, &'a [u8])>,
+    pub(crate) directory: Directory,
+    /// What stands for it.
+    pub(crate) cd_hash: [u8; 20],
+}
+
+impl<'a> Signature<'a> {
+    /// Reads the signature at the beginning of `data`.
+    ///
+    /// # Errors
+    /// When it is not well formed.
+    pub fn read(data: &'a [u8]) -> Result<Self, &'static str> {
+        let blobs = blob::parse(data)?;
+        let bytes = blobs.iter().find(|(slot, _)| *slot == blob::SLOT_DIRECTORY).map(|(_, bytes)| *bytes);
+        let bytes = bytes.ok_or("the signature has no code directory")?;
+        let directory = Directory::parse(bytes).ok_or("its code directory is damaged")?;
+        Ok(Self { blobs, directory, cd_hash: cd_hash(bytes) })
+    }
+
+    /// The part in a slot.
+    pub(crate) fn part(&self, slot: u32) -> Option<&'a [u8]> {
+        self.blobs.iter().find(|(at, _)| *at == slot).map(|(_, blob)| *blob)
+    }
+}
+
 /// A directory that was read; the hashes of pages are left to [`helix_macho::MachO::read`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Directory {

@@ -2,6 +2,7 @@
 //!
 //! - [`sign`] signs every program and library of an app from the inside out, each with just the entitlements that it needs, and
 //!   seals all other files.
+//! - [`Signature::read`] reads one signature; whether it fits anything is for [`verify`].
 //! - [`verify`] looks at a signed app as if somebody else had made it, and names everything that is not as it was signed.
 //!
 //! Signatures are ad hoc: they say that nothing was changed, not who made it. The formats are those of `cs_blobs.h` in the
@@ -17,6 +18,7 @@ mod resources;
 mod sign;
 mod verify;
 
+pub use crate::directory::Signature;
 pub use crate::error::{Error, Fault};
 pub use crate::sign::sign;
 pub use crate::verify::{Report, verify};

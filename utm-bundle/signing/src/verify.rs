@@ -12,7 +12,7 @@ use crate::blob::{
     SLOT_RESOURCES,
 };
 use crate::bundle::{Bundle, Code};
-use crate::directory::{AD_HOC, Directory, cd_hash, sha256};
+use crate::directory::{AD_HOC, Directory, Signature, sha256};
 use crate::entitlements;
 use crate::error::{Error, Fault};
 use crate::resources::{self, CdHashes};
@@ -95,35 +95,30 @@ impl Check<'_> {
 
     /// Looks at a signature: its table of blobs to the end of the file.
     fn signature(&mut self, code: &Code, data: &[u8], kind: Kind) -> Result<Option<[u8; 20]>, Error> {
-        let blobs = match blob::parse(data) {
-            Ok(blobs) => blobs,
+        let signature = match Signature::read(data) {
+            Ok(signature) => signature,
             Err(why) => {
                 self.fault(&code.path, why);
                 return Ok(None);
             }
         };
-        let of = |slot| blobs.iter().find(|(at, _)| *at == slot).map(|(_, blob)| *blob);
-        let Some((bytes, directory)) = of(SLOT_DIRECTORY).and_then(|b| Some((b, Directory::parse(b)?))) else {
-            self.fault(&code.path, "its code directory is damaged");
-            return Ok(None);
-        };
         let wanted = beside(code);
-        let slots: BTreeSet<u32> = blobs.iter().map(|(slot, _)| *slot).collect();
+        let slots: BTreeSet<u32> = signature.blobs.iter().map(|(slot, _)| *slot).collect();
         let known: BTreeSet<u32> = wanted.iter().map(|(slot, _)| *slot).chain([SLOT_DIRECTORY]).collect();
-        if blobs.len() != slots.len() || !slots.is_subset(&known) {
+        if signature.blobs.len() != slots.len() || !slots.is_subset(&known) {
             self.fault(
                 &code.path,
                 "its signature has parts that do not belong there: entitlements, or another directory",
             );
         }
         for (slot, blob) in &wanted {
-            if of(*slot) != Some(blob) {
+            if signature.part(*slot) != Some(blob) {
                 self.fault(&code.path, format!("{} not as this program has to have them", named(*slot)));
             }
         }
-        self.padding(code, &blobs, data);
-        self.directory(code, &directory, kind, &wanted)?;
-        Ok(Some(cd_hash(bytes)))
+        self.padding(code, &signature.blobs, data);
+        self.directory(code, &signature.directory, kind, &wanted)?;
+        Ok(Some(signature.cd_hash))
     }
 
     /// What is behind the last blob is zero and little.

@@ -96,6 +96,16 @@ fn llvm_reads_what_was_signed() {
     }
 }
 
+/// What macOS itself says; no one has run it there yet.
+#[cfg(target_os = "macos")]
+#[test]
+fn codesign_agrees() {
+    let copy = Copy::signed();
+    let output =
+        Command::new("/usr/bin/codesign").args(["--verify", "--deep", "--strict"]).arg(&copy.app).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// Another reader of property lists and another maker of hashes agree with the seal.
 #[test]
 fn python_finds_every_sealed_file() {

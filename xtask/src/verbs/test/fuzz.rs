@@ -23,6 +23,7 @@ const TARGETS: [&str; 13] = [
     "macho",
     "macho-edit",
     "utm-config",
+    "signature",
     "udif",
 ];
 
