@@ -262,7 +262,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__bench)
-            opts="-h --recipe --at-most --json --help qcow2 build docker-graph steps encode vm"
+            opts="-h --recipe --at-most --json --help qcow2 build docker-graph steps encode bundle vm"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

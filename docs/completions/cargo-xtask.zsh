@@ -427,6 +427,7 @@ build\:"A cold build, against mmdebstrap, mke2fs and qemu-img"
 docker-graph\:"An image into a data root, against docker load"
 steps\:"A build with one changed file, one with nothing changed, and the peak of memory"
 encode\:"Frames to the host'\''s encoder and back, against encoders in one process"
+bundle\:"An app of 800 MB assembled and signed, against copying and hashing it once"
 vm\:"\`vm up\`, against the same QEMU started by hand"))' \
 && ret=0
 ;;

@@ -506,6 +506,8 @@ pub(crate) enum BenchKind {
     Steps,
     /// Frames to the host's encoder and back, against encoders in one process
     Encode,
+    /// An app of 800 MB assembled and signed, against copying and hashing it once
+    Bundle,
     /// `vm up`, against the same QEMU started by hand
     Vm,
 }

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -21,12 +21,8 @@ use crate::error::{Error, Fault};
 /// What stands for code in a seal, by its path below the app.
 pub(crate) type CdHashes = BTreeMap<String, [u8; 20]>;
 
-/// Hashes of a file's content.
-#[derive(Debug, Clone, Copy)]
-struct Hashes {
-    sha1: [u8; 20],
-    sha256: [u8; 32],
-}
+/// A file's name in the seal, and its two hashes.
+type Hashed<'a> = (&'a str, Vec<u8>, Vec<u8>);
 
 /// The seal of the bundle of `code`. Other code in it stands in `inner`; what is neither that nor a resource is a fault.
 pub(crate) fn seal(bundle: &Bundle, code: &Code, inner: &CdHashes, hashed: &AtomicU64) -> Result<Dictionary, Error> {
@@ -57,9 +53,9 @@ pub(crate) fn seal(bundle: &Bundle, code: &Code, inner: &CdHashes, hashed: &Atom
         return Err(Error::App { app: bundle.app.clone(), faults });
     }
     let mut files1 = Dictionary::new();
-    for (name, hashes) in hash_all(&files, hashed)? {
-        files1.insert(name.to_owned(), Value::Data(hashes.sha1.to_vec()));
-        let entry = Dictionary::from_iter([("hash2", Value::Data(hashes.sha256.to_vec()))]);
+    for (name, sha1, sha256) in hash_all(&files, hashed)? {
+        files1.insert(name.to_owned(), Value::Data(sha1));
+        let entry = Dictionary::from_iter([("hash2", Value::Data(sha256))]);
         files2.insert(name.to_owned(), entry.into());
     }
     files1.sort_keys();
@@ -107,36 +103,40 @@ fn nested_entry(hash: &[u8; 20]) -> Value {
     Dictionary::from_iter([("cdhash", Value::Data(hash.to_vec())), ("requirement", requirement.into())]).into()
 }
 
-/// Reads all files, as many at a time as there are processors.
-fn hash_all<'a>(files: &[(&'a str, std::path::PathBuf)], hashed: &AtomicU64) -> Result<Vec<(&'a str, Hashes)>, Error> {
+/// Hashes all files, as many at a time as there are processors. The two hashes of a file are two pieces of work: the disk is nearly
+/// all of an app, and two processors that read it are done sooner than one that reads it once.
+fn hash_all<'a>(files: &[(&'a str, PathBuf)], hashed: &AtomicU64) -> Result<Vec<Hashed<'a>>, Error> {
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::with_capacity(files.len()));
+    let done = Mutex::new(vec![Vec::new(); 2 * files.len()]);
     let work = || -> Result<(), Error> {
-        while let Some((name, path)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let hashes = hash(path, hashed).map_err(Error::io("reading", path))?;
-            done.lock().expect("no holder panics").push((*name, hashes));
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((_, path)) = files.get(at / 2) else { return Ok(()) };
+            let nothing = AtomicU64::new(0);
+            let hash = if at.is_multiple_of(2) { hash::<Sha1>(path, &nothing) } else { hash::<Sha256>(path, hashed) };
+            done.lock().expect("no holder panics")[at] = hash.map_err(Error::io("reading", path))?;
         }
-        Ok(())
     };
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(files.len());
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(2 * files.len());
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
         threads.into_iter().try_for_each(|thread| thread.join().expect("a reader does not panic"))
     })?;
-    Ok(done.into_inner().expect("no holder panics"))
+    let hashes = done.into_inner().expect("no holder panics");
+    let pairs = files.iter().zip(hashes.chunks_exact(2));
+    Ok(pairs.map(|((name, _), pair)| (*name, pair[0].clone(), pair[1].clone())).collect())
 }
 
-fn hash(path: &Path, hashed: &AtomicU64) -> std::io::Result<Hashes> {
+fn hash<D: Digest>(path: &Path, hashed: &AtomicU64) -> std::io::Result<Vec<u8>> {
     let mut file = File::open(path)?;
-    let (mut sha1, mut sha256) = (Sha1::new(), Sha256::new());
+    let mut digest = D::new();
     let mut buffer = vec![0; 256 << 10];
     loop {
         let read = file.read(&mut buffer)?;
         if read == 0 {
-            return Ok(Hashes { sha1: sha1.finalize().into(), sha256: sha256.finalize().into() });
+            return Ok(digest.finalize().to_vec());
         }
-        sha1.update(&buffer[..read]);
-        sha256.update(&buffer[..read]);
+        digest.update(&buffer[..read]);
         hashed.fetch_add(read as u64, Ordering::Relaxed);
     }
 }

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -15,6 +16,8 @@ use crate::platform;
 
 /// How much is read at once, and what is left out where it is all zeros: a cluster of qcow2.
 const CHUNK: usize = 64 << 10;
+/// How many chunks wait for being hashed at most.
+const WAITING: usize = 64;
 /// What must be free besides, in bytes: a guest that finds no space at its first boot is stopped by QEMU.
 const RESERVE: u64 = 1 << 30;
 
@@ -129,26 +132,46 @@ fn sparse_copy(source: &mut File, to: &Path, length: u64, each: &mut Each<'_>) -
     Ok(digest)
 }
 
-/// The sha256 of a file; `take` gets each chunk with its place.
+/// The sha256 of a file; `take` gets each chunk with its place. Another thread hashes, so that the processor does not wait for
+/// what takes the chunks.
 fn digest(
     file: &mut File,
     take: &mut dyn FnMut(u64, &[u8]) -> std::io::Result<()>,
     each: &mut Each<'_>,
 ) -> std::io::Result<String> {
-    let (mut hash, mut at, mut buffer) = (Sha256::new(), 0, vec![0; CHUNK]);
+    let (sender, chunks) = sync_channel::<Vec<u8>>(WAITING);
+    let hash = std::thread::spawn(move || {
+        let mut hash = Sha256::new();
+        chunks.iter().for_each(|chunk| hash.update(&chunk));
+        hash.finalize()
+    });
+    read_chunks(file, |at, chunk| {
+        take(at, &chunk)?;
+        let done = at + chunk.len() as u64;
+        sender.send(chunk).expect("the hash is there until the sender goes");
+        each(done)
+    })?;
+    drop(sender);
+    let hash = hash.join().expect("hashing does not panic");
+    Ok(hash.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Gives each chunk of a file to `take`, with its place.
+fn read_chunks(file: &mut File, mut take: impl FnMut(u64, Vec<u8>) -> std::io::Result<()>) -> std::io::Result<()> {
+    let mut at = 0;
     loop {
-        let count = match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+        let mut chunk = vec![0; CHUNK];
+        match file.read(&mut chunk) {
+            Ok(0) => return Ok(()),
+            Ok(count) => {
+                chunk.truncate(count);
+                take(at, chunk)?;
+                at += count as u64;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
-        };
-        hash.update(&buffer[..count]);
-        take(at, &buffer[..count])?;
-        at += count as u64;
-        each(at)?;
+        }
     }
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Whether the file system of `file` has `needed` bytes free.

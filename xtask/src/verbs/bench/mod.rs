@@ -1,5 +1,6 @@
 //! `bench`: this tool and the alternative, side by side in one run, with the ratio.
 
+mod bundle;
 mod encode;
 mod graph;
 mod vm;
@@ -28,6 +29,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         BenchKind::Build => bench_build(&job()?, args.at_most),
         BenchKind::Steps => bench_steps(&job()?),
         BenchKind::DockerGraph => graph::run(&job()?),
+        BenchKind::Bundle => bundle::run(&job()?),
         BenchKind::Encode => encode::run(),
         BenchKind::Vm => vm::run(&job()?),
     }

@@ -10,7 +10,7 @@ use super::parts::succeed;
 
 /// The targets, each a file in `image/fuzz/fuzz_targets`. Seeds are in `image/fuzz/seeds`; those of recipes are the
 /// project's own.
-const TARGETS: [&str; 13] = [
+const TARGETS: [&str; 14] = [
     "recipe",
     "lock",
     "qcow2",
