@@ -61,7 +61,11 @@ impl Error {
     /// The exit code that stands for it in the table of `cargo xtask`.
     pub fn exit_code(&self) -> u8 {
         use helix_vm::life;
-        let of_image = |error: &life::Error| if error.kind() == life::Kind::Image { 3 } else { 5 };
+        let of_image = |error: &life::Error| match error.kind() {
+            life::Kind::Image => 3,
+            life::Kind::Host => 4,
+            _ => 5,
+        };
         match self {
             Self::Place { .. } | Self::App(helix_app::Error::Taken(_)) => 2,
             Self::Utm(helix_utm_package::Error::Target { .. }) => 2,

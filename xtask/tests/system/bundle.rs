@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::support::{Run, root_folder};
+use crate::support::{Run, Running, inside, root_folder};
 
 /// What a bundle is made of, and the place for it.
 struct Bench {
@@ -157,6 +158,29 @@ fn an_earlier_bundle_gives_way(bench: &Bench, out: &Path) {
     assert!(!bench.at(".one.new").exists() && !bench.at(".one.old").exists());
 }
 
+/// Wherever a run is killed, the earlier bundle stays whole, or the new one is there; and the next run is fine.
+#[test]
+fn a_killed_run_loses_nothing() {
+    let bench = Bench::new();
+    Run::of(bench.make("out", &[])).ends_with(0);
+    let started = Instant::now();
+    Run::of(bench.make("out", &[])).ends_with(0);
+    let whole = started.elapsed();
+    let out = bench.at("out");
+    for part in 1..=8 {
+        let run = Running::start(bench.make("out", &["--app-version", &format!("1.{part}")]));
+        std::thread::sleep(whole * part / 8);
+        run.signal(rustix::process::Signal::KILL);
+        run.wait();
+        // It may have been between its two steps of taking the name, which the next run mends.
+        let there = if out.exists() { out.clone() } else { bench.at(".out.old") };
+        check(&[&there.join("Helix.app"), &there.join("Helix.dmg")]).ends_with(0);
+    }
+    Run::of(bench.make("out", &[])).ends_with(0);
+    check(&[&out.join("Helix.app"), &out.join("Helix.dmg")]).ends_with(0);
+    assert!(!bench.at(".out.new").exists() && !bench.at(".out.old").exists());
+}
+
 #[test]
 fn a_key_signs_all_files() {
     let bench = Bench::new();
@@ -203,6 +227,23 @@ fn what_is_missing_or_damaged_is_named_and_nothing_is_left() {
     bench.refused(3, &["sysroot"]);
     fs::remove_dir_all(bench.at("image")).expect("removed");
     bench.refused(3, &["image"]);
+}
+
+#[test]
+fn too_little_space_is_told_and_nothing_is_left() {
+    let bench = Bench::new();
+    fs::create_dir(bench.at("small")).expect("a folder");
+    let script = r#"
+        mount -t tmpfs -o size=64m tmpfs "$1"
+        small=$1; shift
+        code=0; "$@" || code=$?
+        test "$(ls -A "$small")" = .out.lock || { ls -lA "$small" >&2; exit 99; }
+        exit $code
+    "#;
+    let mut command = inside(script, true);
+    let make = bench.make("small/out", &[]);
+    command.arg(bench.at("small")).arg(make.get_program()).args(make.get_args()).current_dir(root_folder());
+    Run::of(command).ends_with(4).says(&["MB are needed"]);
 }
 
 #[test]
