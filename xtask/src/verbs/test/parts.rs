@@ -86,9 +86,13 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         TestPart::Fuzz => &[("g++", "g++")],
         TestPart::Mac => &[("g++", "g++"), ("nasm", "nasm"), ("ffmpeg", "ffmpeg")],
         TestPart::Vm => &[("ssh", "openssh-client"), ("unshare", "util-linux"), ("g++", "g++"), ("nasm", "nasm")],
-        TestPart::Bundle => {
-            &[("qemu-img", "qemu-utils"), ("unzip", "unzip"), ("7zz", "7zip"), ("minisign", "minisign")]
-        }
+        TestPart::Bundle => &[
+            ("qemu-img", "qemu-utils"),
+            ("unzip", "unzip"),
+            ("7zz", "7zip"),
+            ("minisign", "minisign"),
+            ("unshare", "util-linux"),
+        ],
         TestPart::Docker => &[("unshare", "util-linux"), ("dpkg-deb", "dpkg")],
         TestPart::Faults | TestPart::Ubuntu | TestPart::Kill | TestPart::Twice => SYSTEM,
         _ => &[],
