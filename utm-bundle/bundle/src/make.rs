@@ -155,7 +155,7 @@ fn sign(app: &Path, progress: &dyn Progress) -> Result<(), Error> {
     let all = Tree::read(app)?.bytes();
     let hashed = AtomicU64::new(0);
     std::thread::scope(|scope| {
-        let signing = scope.spawn(|| helix_signing::sign(app, &hashed));
+        let signing = scope.spawn(|| helix_signing::sign(app, &helix_signing::Identity::ad_hoc(), &hashed));
         while !signing.is_finished() {
             progress.at(hashed.load(Ordering::Relaxed), all);
             std::thread::sleep(Duration::from_millis(50));

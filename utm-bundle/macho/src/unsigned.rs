@@ -32,6 +32,9 @@ pub struct Unsigned {
     pub kind: Kind,
     /// Where the segment of code begins and how long it is in the file, in bytes.
     pub text: (u64, u64),
+    /// The version of the system's interfaces it was linked with, as the load command has it: two bytes, and one for each further
+    /// number; zero where it says none.
+    pub sdk: u32,
     fields: Fields,
 }
 
@@ -48,7 +51,7 @@ impl Unsigned {
     pub fn read(mut data: Vec<u8>) -> Result<Self, ReadError> {
         let kind = Head::read(&data)?.kind;
         let header = file::header(&data)?;
-        let (mut signature, mut linkedit, mut text) = (None, None, None);
+        let (mut signature, mut linkedit, mut text, mut sdk) = (None, None, None, 0);
         let mut at = size_of_val(header);
         for command in header.load_commands(ENDIAN, &*data, 0)? {
             let command = command?;
@@ -57,6 +60,7 @@ impl Unsigned {
                     let earlier = signature.replace((at, end_of(table), table.dataoff.get(ENDIAN)));
                     earlier.map_or(Ok(()), |_| Err(damaged("there are two")))?;
                 }
+                LoadCommandVariant::BuildVersion(version, _) => sdk = version.sdk.get(ENDIAN).0,
                 LoadCommandVariant::Segment64(segment, _) => match segment.name() {
                     b"__LINKEDIT" => linkedit = Some((at, segment.fileoff(ENDIAN), segment.filesize(ENDIAN))),
                     b"__TEXT" => text = Some((segment.fileoff(ENDIAN), segment.filesize(ENDIAN))),
@@ -81,7 +85,7 @@ impl Unsigned {
         }
         data.truncate(offset as usize);
         let text = text.ok_or(damaged("the file has no segment of code"))?;
-        Ok(Self { code: data, kind, text, fields: Fields { signature, linkedit, linkedit_offset } })
+        Ok(Self { code: data, kind, text, sdk, fields: Fields { signature, linkedit, linkedit_offset } })
     }
 
     /// Notes in the load commands that a signature of `size` bytes, a multiple of 16, follows the code.

@@ -5,12 +5,14 @@ use sha2::{Digest, Sha256};
 
 use crate::blob::{self, CODE_DIRECTORY, number};
 
-/// The version with the place of the code segment.
-const VERSION: u32 = 0x2_0400;
-/// The length of that version's fields.
-const FIELDS: usize = 88;
+/// The version with the place of the code segment, and the length of its fields.
+const VERSION: (u32, usize) = (0x2_0400, 88);
+/// That with the version of the hardened runtime.
+const VERSION_RUNTIME: (u32, usize) = (0x2_0500, 96);
 /// Nobody vouches for it.
 pub(crate) const AD_HOC: u32 = 2;
+/// The hardened runtime: no code from elsewhere, but for what entitlements allow.
+pub(crate) const RUNTIME: u32 = 0x1_0000;
 const SHA256: u8 = 2;
 const HASH: usize = 32;
 /// Hashes are of 4 KiB each, as Apple's linker and LLVM's make them for arm64 too.
@@ -26,6 +28,21 @@ pub(crate) struct Facts<'a> {
     pub(crate) identifier: &'a str,
     /// In any order; where one is missing, there are zeros.
     pub(crate) special: &'a [Special],
+    /// Whether somebody vouches for it, and with which team.
+    pub(crate) vouched: Option<Option<&'a str>>,
+}
+
+impl Facts<'_> {
+    /// The version, and the length of its fields.
+    fn version(&self) -> (u32, usize) {
+        if self.vouched.is_some() { VERSION_RUNTIME } else { VERSION }
+    }
+
+    /// The identifier and the team, each with its zero.
+    fn names(&self) -> Vec<u8> {
+        let team = self.vouched.flatten();
+        [Some(self.identifier), team].into_iter().flatten().flat_map(|name| name.bytes().chain([0])).collect()
+    }
 }
 
 /// The hash of some bytes.
@@ -46,22 +63,29 @@ fn special_slots(special: &[Special]) -> u32 {
 /// The length of a directory in bytes.
 pub(crate) fn length(code: usize, facts: &Facts<'_>) -> usize {
     let hashes = special_slots(facts.special) as usize + code.div_ceil(1 << PAGE_BITS);
-    FIELDS + facts.identifier.len() + 1 + HASH * hashes
+    facts.version().1 + facts.names().len() + HASH * hashes
 }
 
 /// The directory of a file, which has its room for the signature already.
 pub(crate) fn build(file: &Unsigned, facts: &Facts<'_>) -> Vec<u8> {
     let slots = special_slots(facts.special);
     let pages = file.code.chunks(1 << PAGE_BITS);
-    let first_hash = FIELDS + facts.identifier.len() + 1 + HASH * slots as usize;
+    let ((version, fields), names) = (facts.version(), facts.names());
+    let first_hash = fields + names.len() + HASH * slots as usize;
     let segment = [file.text.0, file.text.1, if file.kind == Kind::Executable { MAIN_BINARY } else { 0 }];
-    let places = [first_hash as u32, FIELDS as u32, slots, pages.len() as u32, file.code.len() as u32];
-    let mut content: Vec<u8> = [VERSION, AD_HOC].into_iter().chain(places).flat_map(u32::to_be_bytes).collect();
+    let places = [first_hash as u32, fields as u32, slots, pages.len() as u32, file.code.len() as u32];
+    let flags = if facts.vouched.is_some() { RUNTIME } else { AD_HOC };
+    let mut content: Vec<u8> = [version, flags].into_iter().chain(places).flat_map(u32::to_be_bytes).collect();
     content.extend([HASH as u8, SHA256, 0, PAGE_BITS]);
-    // Unused: two spare fields, scattered pages, a team, a longer limit.
-    content.extend([0; 24]);
+    let team = facts.vouched.flatten().map_or(0, |_| fields + facts.identifier.len() + 1);
+    // Unused: a spare field, scattered pages before the team, and behind it a spare field and a longer limit.
+    content.extend([0, 0, team as u32, 0, 0, 0].into_iter().flat_map(u32::to_be_bytes));
     content.extend(segment.into_iter().flat_map(u64::to_be_bytes));
-    content.extend(facts.identifier.bytes().chain([0]));
+    if facts.vouched.is_some() {
+        // For which system the runtime is, and that nothing is encrypted.
+        content.extend([file.sdk, 0].into_iter().flat_map(u32::to_be_bytes));
+    }
+    content.extend(names);
     for slot in (1..=slots).rev() {
         let hash = facts.special.iter().find(|(at, _)| *at == slot).map_or([0; HASH], |(_, hash)| *hash);
         content.extend(hash);
@@ -109,7 +133,8 @@ pub(crate) struct Directory {
     pub(crate) special: Vec<Special>,
     /// Begin, length and flags of the code segment.
     pub(crate) segment: [u64; 3],
-    /// Whether it has pages that lie elsewhere, or a team.
+    pub(crate) team: Option<String>,
+    /// Whether it has pages that lie elsewhere, or the like.
     pub(crate) more: bool,
 }
 
@@ -129,20 +154,25 @@ impl Directory {
             return None;
         }
         let special = (1..=slots).map(hash).collect::<Option<Vec<Special>>>()?;
-        let name = data.get(field(20)? as usize..)?.split(|byte| *byte == 0).next()?;
+        let name = |at: u32| {
+            let name = data.get(at as usize..)?.split(|byte| *byte == 0).next()?;
+            String::from_utf8(name.to_vec()).ok()
+        };
+        let team = if field(8)? >= VERSION.0 { field(48)? } else { 0 };
         Some(Self {
             version: field(8)?,
             flags: field(12)?,
-            identifier: String::from_utf8(name.to_vec()).ok()?,
+            identifier: name(field(20)?)?,
+            team: if team == 0 { None } else { Some(name(team)?) },
             special: special.into_iter().filter(|(_, hash)| *hash != [0; HASH]).collect(),
             segment: [long(64)?, long(72)?, long(80)?],
-            more: [40, 44, 48, 52, 56, 60].map(field) != [Some(0); 6],
+            more: [40, 44, 52, 56, 60].map(field) != [Some(0); 5],
         })
     }
 
-    /// Whether it is of the version that is made here.
-    pub(crate) fn is_of_our_version(&self) -> bool {
-        self.version == VERSION && !self.more
+    /// Whether it is of the version that is made here, for code for which somebody vouches or nobody.
+    pub(crate) fn is_of_our_version(&self, vouched: bool) -> bool {
+        self.version == if vouched { VERSION_RUNTIME.0 } else { VERSION.0 } && !self.more
     }
 
     /// Whether it says that its code segment is that of a program.

@@ -13,6 +13,28 @@ pub enum Error {
         /// What is wrong with it.
         faults: Vec<Fault>,
     },
+    /// A certificate cannot sign code; these are all reasons.
+    #[error("the certificate of {} cannot sign code:{}", file.display(), lines(faults))]
+    Certificate {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong.
+        faults: Vec<String>,
+    },
+    /// The key does not do what it is for.
+    #[error("the key of the certificate: {why}")]
+    Key {
+        /// What is wrong.
+        why: String,
+    },
+    /// There is no timestamp.
+    #[error("there is no timestamp from {url}: {why}; try again, or choose another authority by --timestamp-url")]
+    Timestamp {
+        /// Who was asked.
+        url: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The system refused something on a file.
     #[error("{doing} {}: {source}", path.display())]
     Io {
@@ -29,8 +51,8 @@ impl Error {
     /// The exit code that stands for it in the table of `cargo xtask`.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::App { .. } => 3,
-            Self::Io { .. } => 5,
+            Self::App { .. } | Self::Certificate { .. } => 3,
+            Self::Key { .. } | Self::Timestamp { .. } | Self::Io { .. } => 5,
         }
     }
 
@@ -54,6 +76,10 @@ impl Fault {
     pub(crate) fn new(path: impl Into<String>, what: impl Into<String>) -> Self {
         Self { path: path.into(), what: what.into() }
     }
+}
+
+fn lines(faults: &[String]) -> String {
+    faults.iter().map(|fault| format!("\n  {fault}")).collect()
 }
 
 fn listed(faults: &[Fault]) -> String {

@@ -5,20 +5,26 @@
 //! - [`Signature::read`] reads one signature; whether it fits anything is for [`verify`].
 //! - [`verify`] looks at a signed app as if somebody else had made it, and names everything that is not as it was signed.
 //!
-//! Signatures are ad hoc: they say that nothing was changed, not who made it. The formats are those of `cs_blobs.h` in the
+//! A signature is ad hoc, and says only that nothing was changed, or by a certificate, and says who made it: [`Identity`]. The formats are those of `cs_blobs.h` in the
 //! kernel's source and of `libsecurity_codesigning` in Apple's Security framework. The crate apple-codesign makes them too; it
 //! looks at single files only when it verifies, and cannot be linked beside this project's decoder of xz.
 
 mod blob;
 mod bundle;
+mod certificate;
 mod directory;
 mod entitlements;
 mod error;
+mod identity;
+mod message;
+mod requirement;
 mod resources;
 mod sign;
+mod timestamp;
 mod verify;
 
 pub use crate::directory::Signature;
 pub use crate::error::{Error, Fault};
+pub use crate::identity::{CertificateFiles, Identity, Timestamps};
 pub use crate::sign::sign;
-pub use crate::verify::{Report, verify};
+pub use crate::verify::{Authority, Report, verify};

@@ -18,14 +18,22 @@ use sha2::{Digest, Sha256};
 use crate::bundle::{Bundle, Code, Thing};
 use crate::error::{Error, Fault};
 
-/// What stands for code in a seal, by its path below the app.
-pub(crate) type CdHashes = BTreeMap<String, [u8; 20]>;
+/// What stands for code in a seal.
+#[derive(Debug, Clone)]
+pub(crate) struct Sealed {
+    pub(crate) cd_hash: [u8; 20],
+    /// By what other code counts as the same.
+    pub(crate) requirement: String,
+}
+
+/// The code in a bundle, by its path below the app.
+pub(crate) type Inner = BTreeMap<String, Sealed>;
 
 /// A file's name in the seal, and its two hashes.
 type Hashed<'a> = (&'a str, Vec<u8>, Vec<u8>);
 
 /// The seal of the bundle of `code`. Other code in it stands in `inner`; what is neither that nor a resource is a fault.
-pub(crate) fn seal(bundle: &Bundle, code: &Code, inner: &CdHashes, hashed: &AtomicU64) -> Result<Dictionary, Error> {
+pub(crate) fn seal(bundle: &Bundle, code: &Code, inner: &Inner, hashed: &AtomicU64) -> Result<Dictionary, Error> {
     let (folder, _) = code.sealed.as_ref().expect("only a bundle has a seal");
     let mut files = Vec::new();
     let mut files2 = Dictionary::new();
@@ -37,8 +45,8 @@ pub(crate) fn seal(bundle: &Bundle, code: &Code, inner: &CdHashes, hashed: &Atom
         match (place(name), thing) {
             (Place::Omitted, _) => {}
             (Place::Nested, _) => match inner.iter().find(|(nested, _)| *nested == path || is_below(path, nested)) {
-                Some((nested, hash)) => {
-                    files2.insert(nested[prefix.len()..].to_owned(), nested_entry(hash));
+                Some((nested, sealed)) => {
+                    files2.insert(nested[prefix.len()..].to_owned(), nested_entry(sealed));
                 }
                 None => faults.push(Fault::new(path, "is no code; what is no code belongs into Resources")),
             },
@@ -97,10 +105,9 @@ fn is_below(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
 }
 
-fn nested_entry(hash: &[u8; 20]) -> Value {
-    let digits: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    let requirement = format!("cdhash H\"{digits}\"");
-    Dictionary::from_iter([("cdhash", Value::Data(hash.to_vec())), ("requirement", requirement.into())]).into()
+fn nested_entry(sealed: &Sealed) -> Value {
+    let requirement = sealed.requirement.as_str().into();
+    Dictionary::from_iter([("cdhash", Value::Data(sealed.cd_hash.to_vec())), ("requirement", requirement)]).into()
 }
 
 /// Hashes all files, as many at a time as there are processors. The two hashes of a file are two pieces of work: the disk is nearly

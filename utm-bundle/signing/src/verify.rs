@@ -8,24 +8,57 @@ use helix_macho::{Kind, MachO};
 use plist::{Dictionary, Value};
 
 use crate::blob::{
-    self, SLOT_CMS, SLOT_DIRECTORY, SLOT_ENTITLEMENTS, SLOT_ENTITLEMENTS_DER, SLOT_INFO, SLOT_REQUIREMENTS,
-    SLOT_RESOURCES,
+    self, CMS, SLOT_CMS, SLOT_DIRECTORY, SLOT_ENTITLEMENTS, SLOT_INFO, SLOT_REQUIREMENTS, SLOT_RESOURCES,
 };
 use crate::bundle::{Bundle, Code};
-use crate::directory::{AD_HOC, Directory, Signature, sha256};
+use crate::directory::{AD_HOC, Directory, RUNTIME, Signature, sha256};
 use crate::entitlements;
 use crate::error::{Error, Fault};
-use crate::resources::{self, CdHashes};
+use crate::message::{self, Message};
+use crate::requirement::{self, Signer};
+use crate::resources::{self, Inner, Sealed};
+use crate::timestamp;
+
+/// More than is kept for the message of a signer: a timestamp, and certificates.
+const LARGEST_MESSAGE: usize = timestamp::ROOM + (32 << 10);
 
 /// What was found in an app.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
+    /// Who vouches for it, as far as it is good.
+    pub authority: Authority,
     /// How many programs and libraries were looked at.
     pub codes: usize,
     /// How many files the seals list.
     pub sealed: usize,
     /// Everything that is wrong; nothing for an app that is as it was signed.
     pub faults: Vec<Fault>,
+}
+
+/// Who vouches for an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authority {
+    /// Nobody.
+    AdHoc,
+    /// The holder of a certificate.
+    Certificate {
+        /// Whose it is.
+        name: String,
+        /// The name of the root above it. Of foreign roots only Apple's is known here; who the others are, macOS asks its user.
+        root: String,
+        /// The team to which Apple gave it.
+        team: Option<String>,
+        /// Whether every signature has a timestamp.
+        timestamps: bool,
+    },
+}
+
+impl std::fmt::Display for Authority {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self::Certificate { name, root, timestamps, .. } = self else { return f.write_str("ad hoc") };
+        let times = if *timestamps { "with timestamps" } else { "without timestamps" };
+        write!(f, "by {name:?} under {root:?}, {times}")
+    }
 }
 
 /// Compares an app with its signatures: each page of each program and library, entitlements, each sealed file, each piece of code
@@ -36,27 +69,70 @@ pub struct Report {
 pub fn verify(app: &Path) -> Result<Report, Error> {
     let bundle = match Bundle::read(app) {
         Ok(bundle) => bundle,
-        Err(Error::App { faults, .. }) => return Ok(Report { codes: 0, sealed: 0, faults }),
+        Err(Error::App { faults, .. }) => {
+            return Ok(Report { authority: Authority::AdHoc, codes: 0, sealed: 0, faults });
+        }
         Err(error) => return Err(error),
     };
-    let mut check = Check { bundle: &bundle, found: CdHashes::new(), sealed: 0, faults: Vec::new() };
+    let signer = signer(&bundle)?;
+    let signer = signer.as_ref();
+    let mut check =
+        Check { bundle: &bundle, signer, timestamps: true, found: Inner::new(), sealed: 0, faults: Vec::new() };
     for code in &bundle.inner {
-        let hash = check.code(code)?;
-        check.found.extend(hash.map(|hash| (code.nested.clone(), hash)));
-        check.seal(code, &CdHashes::new())?;
+        if let Some(cd_hash) = check.code(code)? {
+            let requirement = requirement::text(&code.identifier, &cd_hash, signer);
+            check.found.insert(code.nested.clone(), Sealed { cd_hash, requirement });
+        }
+        check.seal(code, &Inner::new())?;
+    }
+    if signer.is_some_and(|signer| !signer.is_anchored()) {
+        check.fault(&bundle.main.path, "its signer claims a Developer ID, and the root above it is not Apple's");
     }
     check.code(&bundle.main)?;
     let found = std::mem::take(&mut check.found);
     check.seal(&bundle.main, &found)?;
     check.leftovers();
     check.faults.sort();
-    Ok(Report { codes: bundle.codes().count(), sealed: check.sealed, faults: check.faults })
+    let authority = match signer {
+        None => Authority::AdHoc,
+        Some(signer) => Authority::Certificate {
+            name: signer.leaf().name(),
+            root: signer.path.last().map(|root| root.name()).unwrap_or_default(),
+            team: signer.leaf().team(),
+            timestamps: check.timestamps,
+        },
+    };
+    Ok(Report { authority, codes: bundle.codes().count(), sealed: check.sealed, faults: check.faults })
+}
+
+/// Who vouches for the app: the first whose message is good, the app's own program asked first. All other code must have the same.
+fn signer(bundle: &Bundle) -> Result<Option<Signer>, Error> {
+    for code in [&bundle.main].into_iter().chain(&bundle.inner) {
+        let path = bundle.app.join(&code.path);
+        let data = std::fs::read(&path).map_err(Error::io("reading", &path))?;
+        let Ok(MachO { signature: Some(place), .. }) = MachO::read(&data) else { continue };
+        let Ok(signature) = Signature::read(data.get(place.offset as usize..).unwrap_or_default()) else { continue };
+        if let Some(Ok(message)) = message_of(&signature) {
+            return Ok(Some(message.signer));
+        }
+    }
+    Ok(None)
+}
+
+/// The message of whoever vouches for a signature.
+fn message_of(signature: &Signature<'_>) -> Option<Result<Message, String>> {
+    let message = signature.part(SLOT_CMS)?.get(8..).filter(|message| !message.is_empty())?;
+    Some(message::read(message, signature.part(SLOT_DIRECTORY)?))
 }
 
 struct Check<'a> {
     bundle: &'a Bundle,
+    /// Who has to vouch for all code.
+    signer: Option<&'a Signer>,
+    /// Whether all code had a timestamp so far.
+    timestamps: bool,
     /// What stands for code that was looked at.
-    found: CdHashes,
+    found: Inner,
     sealed: usize,
     faults: Vec<Fault>,
 }
@@ -102,9 +178,9 @@ impl Check<'_> {
                 return Ok(None);
             }
         };
-        let wanted = beside(code);
+        let wanted = beside(code, self.signer);
         let slots: BTreeSet<u32> = signature.blobs.iter().map(|(slot, _)| *slot).collect();
-        let known: BTreeSet<u32> = wanted.iter().map(|(slot, _)| *slot).chain([SLOT_DIRECTORY]).collect();
+        let known: BTreeSet<u32> = wanted.iter().map(|(slot, _)| *slot).chain([SLOT_DIRECTORY, SLOT_CMS]).collect();
         if signature.blobs.len() != slots.len() || !slots.is_subset(&known) {
             self.fault(
                 &code.path,
@@ -116,17 +192,38 @@ impl Check<'_> {
                 self.fault(&code.path, format!("{} not as this program has to have them", named(*slot)));
             }
         }
+        self.message(code, &signature);
         self.padding(code, &signature.blobs, data);
         self.directory(code, &signature.directory, kind, &wanted)?;
         Ok(Some(signature.cd_hash))
     }
 
-    /// What is behind the last blob is zero and little.
+    /// Whoever vouches for one program or library vouches for all.
+    fn message(&mut self, code: &Code, signature: &Signature<'_>) {
+        let nobody = blob::blob(CMS, &[]);
+        let what = match (message_of(signature), self.signer) {
+            (None, None) if signature.part(SLOT_CMS) == Some(&nobody[..]) => return,
+            (None, None) => "the part of its signature that names its signer is missing, or damaged".to_owned(),
+            (None, Some(signer)) => format!("nobody vouches for it, and {:?} for the app", signer.leaf().name()),
+            (Some(Err(why)), _) => why,
+            (Some(Ok(message)), signer) if Some(&message.signer) == signer => {
+                self.timestamps &= message.timestamp.is_some();
+                return;
+            }
+            (Some(Ok(message)), _) => {
+                format!("{:?} vouches for it, not who signed the app", message.signer.leaf().name())
+            }
+        };
+        self.fault(&code.path, what);
+    }
+
+    /// What is behind the last blob is zero, and no more than is kept.
     fn padding(&mut self, code: &Code, blobs: &[(u32, &[u8])], data: &[u8]) {
         let parts: Vec<(u32, Vec<u8>)> = blobs.iter().map(|(slot, blob)| (*slot, blob.to_vec())).collect();
         let packed = blob::table(&parts);
         let rest = data.strip_prefix(&packed[..]);
-        if rest.is_none_or(|rest| rest.len() >= 16 || rest.iter().any(|byte| *byte != 0)) {
+        let most = if self.signer.is_some() { 16 + LARGEST_MESSAGE } else { 16 };
+        if rest.is_none_or(|rest| rest.len() >= most || rest.iter().any(|byte| *byte != 0)) {
             self.fault(&code.path, "its signature has bytes that belong to no part of it");
         }
     }
@@ -138,14 +235,19 @@ impl Check<'_> {
         kind: Kind,
         beside: &[(u32, Vec<u8>)],
     ) -> Result<(), Error> {
-        if !directory.is_of_our_version() {
-            self.fault(&code.path, "its code directory is of another version, or has a team");
+        if !directory.is_of_our_version(self.signer.is_some()) {
+            self.fault(&code.path, "its code directory is of another version than is made here");
         }
-        if directory.flags != AD_HOC {
-            self.fault(
-                &code.path,
-                format!("its signature has the flags {:#x}, not those of an ad hoc one", directory.flags),
-            );
+        let flags = if self.signer.is_some() { RUNTIME } else { AD_HOC };
+        if directory.flags != flags {
+            let found = directory.flags;
+            self.fault(&code.path, format!("its signature has the flags {found:#x}, not {flags:#x}"));
+        }
+        let team = self.signer.and_then(|signer| signer.leaf().team());
+        if directory.team != team {
+            let name = |team: Option<String>| team.unwrap_or("nobody".to_owned());
+            let (found, team) = (name(directory.team.clone()), name(team));
+            self.fault(&code.path, format!("its code directory names the team {found}, not {team}"));
         }
         if directory.identifier != code.identifier {
             let found = &directory.identifier;
@@ -154,8 +256,7 @@ impl Check<'_> {
         if directory.is_program() != (kind == Kind::Executable) {
             self.fault(&code.path, "its signature takes a library for a program, or the other way round");
         }
-        let mut special: Vec<_> =
-            beside.iter().filter(|(slot, _)| *slot != SLOT_CMS).map(|(slot, blob)| (*slot, sha256(blob))).collect();
+        let mut special: Vec<_> = beside.iter().map(|(slot, blob)| (*slot, sha256(blob))).collect();
         if let (Some((folder, info)), Some(seal)) = (&code.sealed, code.seal()) {
             for (slot, path) in [(SLOT_INFO, format!("{folder}/{info}")), (SLOT_RESOURCES, seal)] {
                 let file = self.bundle.app.join(&path);
@@ -185,7 +286,7 @@ impl Check<'_> {
     }
 
     /// Compares a seal with what is there.
-    fn seal(&mut self, code: &Code, inner: &CdHashes) -> Result<(), Error> {
+    fn seal(&mut self, code: &Code, inner: &Inner) -> Result<(), Error> {
         let (Some((folder, _)), Some(path)) = (&code.sealed, code.seal()) else { return Ok(()) };
         // That it is missing, or another, was told with the code directory.
         let Ok(text) = std::fs::read(self.bundle.app.join(&path)) else { return Ok(()) };
@@ -246,11 +347,11 @@ impl Check<'_> {
     }
 }
 
-/// The blobs that the signature of `code` must have besides the code directory.
-fn beside(code: &Code) -> Vec<(u32, Vec<u8>)> {
+/// The blobs that the signature of `code` must have besides the code directory and the message.
+fn beside(code: &Code, signer: Option<&Signer>) -> Vec<(u32, Vec<u8>)> {
     let entitlements = entitlements::of(code);
     let (plist, der) = (entitlements::as_plist(entitlements), entitlements::as_der(entitlements));
-    blob::beside_directory(plist.as_deref(), der.as_deref())
+    blob::beside_directory(&requirement::set(&code.identifier, signer), plist.as_deref(), der.as_deref())
 }
 
 /// A part of a signature, with its verb.
@@ -258,7 +359,6 @@ fn named(slot: u32) -> &'static str {
     match slot {
         SLOT_REQUIREMENTS => "its requirements are",
         SLOT_ENTITLEMENTS => "its entitlements are",
-        SLOT_ENTITLEMENTS_DER => "its entitlements as DER are",
-        _ => "the names of its signers are",
+        _ => "its entitlements as DER are",
     }
 }

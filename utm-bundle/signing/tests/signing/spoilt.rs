@@ -157,7 +157,7 @@ fn what_cannot_be_signed_is_refused() {
     let own = fs::read(copy.at("MacOS/Helix")).unwrap();
     fs::write(copy.at("MacOS/qemu-img"), "text").unwrap();
     fs::write(copy.at("Frameworks/EGL.framework/Versions/A/EGL"), "text").unwrap();
-    let error = helix_signing::sign(&copy.app, &Default::default()).unwrap_err();
+    let error = helix_signing::sign(&copy.app, &helix_signing::Identity::ad_hoc(), &Default::default()).unwrap_err();
     let text = error.to_string();
     assert_eq!(error.exit_code(), 3);
     assert!(text.contains("Contents/MacOS/qemu-img: this is no Mach-O file"), "{text}");

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
 use helix_app::{Component, Parts, Text, Vm, assemble};
+use helix_signing::Identity;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -70,7 +71,7 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 /// Signs an app, and says how many bytes were sealed.
 pub(crate) fn sign(app: &Path) -> u64 {
     let hashed = AtomicU64::new(0);
-    helix_signing::sign(app, &hashed).expect("an app that can be signed");
+    helix_signing::sign(app, &Identity::ad_hoc(), &hashed).expect("an app that can be signed");
     hashed.into_inner()
 }
 

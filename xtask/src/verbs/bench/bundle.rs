@@ -37,7 +37,9 @@ pub(super) fn run(job: &Job) -> Result<(), Failure> {
         // The first round has nothing to remove.
         let _ = std::fs::remove_dir_all(&app);
         let assembling = timed(|| helix_app::assemble(&parts, &app).map_err(|e| other(&e)))?;
-        let signing = timed(|| helix_signing::sign(&app, &AtomicU64::new(0)).map_err(|e| other(&e)))?;
+        let signing = timed(|| {
+            helix_signing::sign(&app, &helix_signing::Identity::ad_hoc(), &AtomicU64::new(0)).map_err(|e| other(&e))
+        })?;
         ours.push(assembling + signing);
         assembled.push(assembling);
         signed.push(signing);
