@@ -374,7 +374,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__bundle)
-            opts="-h --image --sysroot --vm --disk-url --output --app-version --minisign-key --minisign-password-file --builder --json --help"
+            opts="-h --image --sysroot --vm --disk-url --output --app-version --certificate --certificate-key --certificate-password-file --timestamp-url --codesign --minisign-key --minisign-password-file --builder --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -401,6 +401,26 @@ _cargo__xtask() {
                     return 0
                     ;;
                 --app-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-password-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timestamp-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --codesign)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -119,6 +119,11 @@ download\t'The app loads it at its first start'"
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l disk-url -d 'Where the disk can be had, with --vm download' -r
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l output -d 'The folder of what is made; an earlier bundle there gives way' -r -F
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l app-version -d 'The version of the app: up to three numbers with dots between them' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l certificate -d 'Sign the app by this certificate: PKCS #12, or PEM with those of its authorities up to the root' -r -F
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l certificate-key -d 'The key of the certificate, as PEM, where it is not in the same file' -r -F
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l certificate-password-file -d 'The file with the password of that key, which can be in HELIX_CERTIFICATE_PASSWORD instead' -r -F
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l timestamp-url -d 'Where timestamps come from (RFC 3161), or none; for a Developer ID they are Apple\'s' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l codesign -d 'Sign the app by Apple\'s codesign and this identity of the keychain; only on a Mac' -r
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l minisign-key -d 'Sign all files by this secret key of minisign; its password is in HELIX_MINISIGN_PASSWORD' -r -F
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l minisign-password-file -d 'The file with the password of that key' -r -F
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l builder -d 'Who makes this, as a URI, for the provenance' -r

@@ -149,6 +149,11 @@ download\:"The app loads it at its first start"))' \
 '--disk-url=[Where the disk can be had, with --vm download]:URL:_default' \
 '--output=[The folder of what is made; an earlier bundle there gives way]:DIR:_files' \
 '--app-version=[The version of the app\: up to three numbers with dots between them]:VERSION:_default' \
+'--certificate=[Sign the app by this certificate\: PKCS #12, or PEM with those of its authorities up to the root]:FILE:_files' \
+'--certificate-key=[The key of the certificate, as PEM, where it is not in the same file]:FILE:_files' \
+'--certificate-password-file=[The file with the password of that key, which can be in HELIX_CERTIFICATE_PASSWORD instead]:FILE:_files' \
+'--timestamp-url=[Where timestamps come from (RFC 3161), or none; for a Developer ID they are Apple'\''s]:URL:_default' \
+'(--certificate)--codesign=[Sign the app by Apple'\''s codesign and this identity of the keychain; only on a Mac]:IDENTITY:_default' \
 '--minisign-key=[Sign all files by this secret key of minisign; its password is in HELIX_MINISIGN_PASSWORD]:FILE:_files' \
 '--minisign-password-file=[The file with the password of that key]:FILE:_files' \
 '--builder=[Who makes this, as a URI, for the provenance]:URI:_default' \

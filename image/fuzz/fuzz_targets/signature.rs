@@ -6,7 +6,9 @@ use helix_signing::Signature;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    let _ = Signature::read(input);
+    if let Ok(signature) = Signature::read(input) {
+        let _ = signature.signer();
+    }
     let Ok(mut file) = Unsigned::read(input.to_vec()) else { return };
     let _ = Signature::read(&input[file.code.len()..]);
     file.make_room(64);

@@ -23,6 +23,21 @@ pub struct MakeArgs {
     /// The version of the app: up to three numbers with dots between them
     #[arg(long, value_name = "VERSION", default_value = env!("CARGO_PKG_VERSION"))]
     pub app_version: String,
+    /// Sign the app by this certificate: PKCS #12, or PEM with those of its authorities up to the root
+    #[arg(long, value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+    /// The key of the certificate, as PEM, where it is not in the same file
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub certificate_key: Option<PathBuf>,
+    /// The file with the password of that key, which can be in HELIX_CERTIFICATE_PASSWORD instead
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub certificate_password_file: Option<PathBuf>,
+    /// Where timestamps come from (RFC 3161), or none; for a Developer ID they are Apple's
+    #[arg(long, value_name = "URL", requires = "certificate")]
+    pub timestamp_url: Option<String>,
+    /// Sign the app by Apple's codesign and this identity of the keychain; only on a Mac
+    #[arg(long, value_name = "IDENTITY", conflicts_with = "certificate")]
+    pub codesign: Option<String>,
     /// Sign all files by this secret key of minisign; its password is in HELIX_MINISIGN_PASSWORD
     #[arg(long, value_name = "FILE")]
     pub minisign_key: Option<PathBuf>,

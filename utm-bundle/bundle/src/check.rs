@@ -13,6 +13,8 @@ use crate::error::Error;
 pub struct Checked {
     /// What was looked at.
     pub path: PathBuf,
+    /// Who vouches for it; only an app says so.
+    pub signature: Option<String>,
     /// Everything that is wrong with it.
     pub faults: Vec<String>,
 }
@@ -22,23 +24,24 @@ pub struct Checked {
 /// # Errors
 /// When a path has another name, or cannot be read.
 pub fn check(args: &CheckArgs) -> Result<Vec<Checked>, Error> {
-    let look = |path: &PathBuf| Ok(Checked { path: path.clone(), faults: faults(path)? });
-    args.paths.iter().map(look).collect()
+    args.paths.iter().map(|path| look(path)).collect()
 }
 
-fn faults(path: &Path) -> Result<Vec<String>, Error> {
+fn look(path: &Path) -> Result<Checked, Error> {
+    let checked = |faults| Ok(Checked { path: path.to_owned(), signature: None, faults });
     std::fs::metadata(path).map_err(Error::io("looking at", path))?;
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("app") => {
             let mut faults: Vec<String> = helix_app::check(path).iter().map(ToString::to_string).collect();
-            faults.extend(helix_signing::verify(path)?.faults.iter().map(ToString::to_string));
-            Ok(faults)
+            let report = helix_signing::verify(path)?;
+            faults.extend(report.faults.iter().map(ToString::to_string));
+            Ok(Checked { signature: Some(report.authority.to_string()), ..checked(faults)? })
         }
-        Some("utm") => Ok(helix_utm_package::inspect(path).iter().map(ToString::to_string).collect()),
+        Some("utm") => checked(helix_utm_package::inspect(path).iter().map(ToString::to_string).collect()),
         Some("dmg") => match Udif::open(path).and_then(|image| image.unpack(&mut std::io::sink())) {
-            Ok(()) => Ok(Vec::new()),
+            Ok(()) => checked(Vec::new()),
             Err(error @ helix_archives::Error::Io { .. }) => Err(error.into()),
-            Err(error) => Ok(vec![error.to_string()]),
+            Err(error) => checked(vec![error.to_string()]),
         },
         _ => Err(Error::Place {
             path: path.to_owned(),

@@ -10,6 +10,7 @@ use helix_archives::{Tree, Volume};
 use helix_command::Cmd;
 use helix_products::{Artifact, LAUNCHER_IMPORTS, Order, Target};
 use helix_provenance::{Build, Key, Source};
+use helix_signing::{CertificateFiles, Identity, Timestamps};
 use serde::Serialize;
 use serde_json::json;
 
@@ -19,6 +20,8 @@ use crate::output::Output;
 
 /// The time of every file, in seconds since 1970: the first that FAT and ZIP know, 1980-01-01.
 const TIME: u32 = 315_532_800;
+/// The variable of the environment with the password of a certificate's key.
+const CERTIFICATE_PASSWORD: &str = "HELIX_CERTIFICATE_PASSWORD";
 /// What the bundle consists of.
 const APP: &str = "Helix.app";
 const APP_ZIP: &str = "Helix.zip";
@@ -46,7 +49,7 @@ pub struct Made {
     /// The app, as a folder.
     pub app: PathBuf,
     /// Who vouches for it.
-    pub signature: &'static str,
+    pub signature: String,
     /// The identifier of the VM for UTM.
     pub utm_uuid: String,
     /// What can be published; beside each is its digest, and its signature where a key was named.
@@ -73,12 +76,12 @@ pub struct MadeFile {
 /// folder before stays then.
 pub fn make(args: &MakeArgs, root: &Path, progress: &dyn Progress) -> Result<Made, Error> {
     // What takes a second is refused before what takes minutes.
-    let key = key(args)?;
+    let (key, signer) = (key(args)?, signer(args)?);
     let output = Output::start(&args.output)?;
     let folder = output.folder();
     let app = folder.join(APP);
     assemble(args, root, &app, progress)?;
-    sign(&app, progress)?;
+    let signature = sign(&app, &signer, progress)?;
     let utm_uuid = utm(args, folder, progress)?;
     pack(folder, progress)?;
     progress.begin("publish");
@@ -92,13 +95,36 @@ pub fn make(args: &MakeArgs, root: &Path, progress: &dyn Progress) -> Result<Mad
         Ok(MadeFile { file, size, sha256: one.sha256.clone() })
     };
     let files = published.iter().map(file).collect::<Result<_, Error>>()?;
-    Ok(Made { app: place.join(APP), signature: "ad hoc", utm_uuid, files })
+    Ok(Made { app: place.join(APP), signature, utm_uuid, files })
 }
 
 fn key(args: &MakeArgs) -> Result<Option<Key>, Error> {
     let Some(path) = &args.minisign_key else { return Ok(None) };
-    let password = helix_provenance::password(args.minisign_password_file.as_ref())?;
+    let password =
+        helix_provenance::password(helix_provenance::PASSWORD_VARIABLE, args.minisign_password_file.as_ref())?;
     Ok(Some(Key::open(path, password.as_deref())?))
+}
+
+/// Who signs the app.
+enum Signer {
+    Own(Identity),
+    Codesign(String),
+}
+
+fn signer(args: &MakeArgs) -> Result<Signer, Error> {
+    if let Some(name) = &args.codesign {
+        return Ok(Signer::Codesign(name.clone()));
+    }
+    let Some(certificate) = &args.certificate else { return Ok(Signer::Own(Identity::ad_hoc())) };
+    let password = helix_provenance::password(CERTIFICATE_PASSWORD, args.certificate_password_file.as_ref())?;
+    let key = args.certificate_key.as_deref();
+    let timestamps = match args.timestamp_url.as_deref() {
+        None => Timestamps::Usual,
+        Some("none") => Timestamps::None,
+        Some(url) => Timestamps::From(url),
+    };
+    let files = CertificateFiles { certificate, key, password: password.as_deref() };
+    Ok(Signer::Own(Identity::load(&files, timestamps)?))
 }
 
 fn assemble(args: &MakeArgs, root: &Path, app: &Path, progress: &dyn Progress) -> Result<(), Error> {
@@ -150,12 +176,22 @@ fn compiler(root: &Path) -> Result<String, Error> {
     Ok(text.split_whitespace().nth(1).unwrap_or_default().to_owned())
 }
 
-fn sign(app: &Path, progress: &dyn Progress) -> Result<(), Error> {
+/// Signs the app, looks at it, and says who vouches for it.
+fn sign(app: &Path, signer: &Signer, progress: &dyn Progress) -> Result<String, Error> {
     progress.begin("sign");
+    let identity = match signer {
+        Signer::Own(identity) => identity,
+        Signer::Codesign(name) => {
+            // Its signatures have another form than those that are verified here; it looked at them itself.
+            helix_signing::sign_by_codesign(app, name)?;
+            let signature = format!("by codesign as {name:?}");
+            return good(helix_app::check(app).iter().map(ToString::to_string).collect(), signature, progress);
+        }
+    };
     let all = Tree::read(app)?.bytes();
     let hashed = AtomicU64::new(0);
     std::thread::scope(|scope| {
-        let signing = scope.spawn(|| helix_signing::sign(app, &helix_signing::Identity::ad_hoc(), &hashed));
+        let signing = scope.spawn(|| helix_signing::sign(app, identity, &hashed));
         while !signing.is_finished() {
             progress.at(hashed.load(Ordering::Relaxed), all);
             std::thread::sleep(Duration::from_millis(50));
@@ -165,11 +201,17 @@ fn sign(app: &Path, progress: &dyn Progress) -> Result<(), Error> {
     let report = helix_signing::verify(app)?;
     let mut faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
     faults.extend(helix_app::check(app).iter().map(ToString::to_string));
+    progress.say(&format!("{} programs and libraries, {} entries sealed", report.codes, report.sealed));
+    good(faults, report.authority.to_string(), progress)
+}
+
+/// The end of signing, when nothing is wrong.
+fn good(faults: Vec<String>, signature: String, progress: &dyn Progress) -> Result<String, Error> {
     if !faults.is_empty() {
         return Err(Error::Faults { what: APP.to_owned(), faults });
     }
-    progress.end(&format!("ad hoc, {} programs and libraries, {} entries sealed", report.codes, report.sealed));
-    Ok(())
+    progress.end(&signature);
+    Ok(signature)
 }
 
 /// The package for UTM, which stays as an archive only. Returns the VM's identifier.

@@ -8,7 +8,7 @@ use minisign::{PublicKey, SecretKey, SecretKeyBox, SignatureBox};
 
 use crate::error::Error;
 
-/// The variable of the environment that has the password of the secret key where no file is named.
+/// The variable of the environment that has the password of minisign's secret key where no file is named.
 pub const PASSWORD_VARIABLE: &str = "HELIX_MINISIGN_PASSWORD";
 
 /// A secret key that is ready to sign.
@@ -66,12 +66,12 @@ fn explained(error: &str) -> String {
     format!("{help} (minisign: {error})")
 }
 
-/// The password of the secret key: the first line of `file`, or what is in [`PASSWORD_VARIABLE`]; none where there is neither.
+/// The password of a key: the first line of `file`, or what is in `variable` of the environment; none where there is neither.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub fn password(file: Option<&PathBuf>) -> Result<Option<String>, Error> {
-    let Some(path) = file else { return Ok(std::env::var(PASSWORD_VARIABLE).ok().filter(|word| !word.is_empty())) };
+pub fn password(variable: &str, file: Option<&PathBuf>) -> Result<Option<String>, Error> {
+    let Some(path) = file else { return Ok(std::env::var(variable).ok().filter(|word| !word.is_empty())) };
     let text = fs::read_to_string(path).map_err(Error::io("reading the password", path))?;
     Ok(text.lines().next().map(str::to_owned))
 }

@@ -4,6 +4,7 @@ use helix_macho::{Kind, Unsigned};
 use sha2::{Digest, Sha256};
 
 use crate::blob::{self, CODE_DIRECTORY, number};
+use crate::message::{self, Message};
 
 /// The version with the place of the code segment, and the length of its fields.
 const VERSION: (u32, usize) = (0x2_0400, 88);
@@ -115,6 +116,20 @@ impl<'a> Signature<'a> {
         let bytes = bytes.ok_or("the signature has no code directory")?;
         let directory = Directory::parse(bytes).ok_or("its code directory is damaged")?;
         Ok(Self { blobs, directory, cd_hash: cd_hash(bytes) })
+    }
+
+    /// Who vouches for it, where somebody does: the name in the certificate.
+    ///
+    /// # Errors
+    /// When the message of the signer, its certificates or its timestamp are not good; which is said.
+    pub fn signer(&self) -> Option<Result<String, String>> {
+        Some(self.message()?.map(|message| message.signer.leaf().name()))
+    }
+
+    /// The message of whoever vouches for it.
+    pub(crate) fn message(&self) -> Option<Result<Message, String>> {
+        let message = self.part(blob::SLOT_CMS)?.get(8..).filter(|message| !message.is_empty())?;
+        Some(message::read(message, self.part(blob::SLOT_DIRECTORY)?))
     }
 
     /// The part in a slot.

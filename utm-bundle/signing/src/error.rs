@@ -35,6 +35,9 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// codesign failed.
+    #[error(transparent)]
+    Command(#[from] helix_command::Error),
     /// The system refused something on a file.
     #[error("{doing} {}: {source}", path.display())]
     Io {
@@ -52,7 +55,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::App { .. } | Self::Certificate { .. } => 3,
-            Self::Key { .. } | Self::Timestamp { .. } | Self::Io { .. } => 5,
+            Self::Key { .. } | Self::Timestamp { .. } | Self::Command(_) | Self::Io { .. } => 5,
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! - [`sign`] signs every program and library of an app from the inside out, each with just the entitlements that it needs, and
 //!   seals all other files.
+//! - [`sign_by_codesign`] does the same by Apple's program, on a Mac.
 //! - [`Signature::read`] reads one signature; whether it fits anything is for [`verify`].
 //! - [`verify`] looks at a signed app as if somebody else had made it, and names everything that is not as it was signed.
 //!
@@ -12,6 +13,7 @@
 mod blob;
 mod bundle;
 mod certificate;
+mod codesign;
 mod directory;
 mod entitlements;
 mod error;
@@ -23,6 +25,7 @@ mod sign;
 mod timestamp;
 mod verify;
 
+pub use crate::codesign::sign_by_codesign;
 pub use crate::directory::Signature;
 pub use crate::error::{Error, Fault};
 pub use crate::identity::{CertificateFiles, Identity, Timestamps};

@@ -14,7 +14,6 @@ use crate::bundle::{Bundle, Code};
 use crate::directory::{AD_HOC, Directory, RUNTIME, Signature, sha256};
 use crate::entitlements;
 use crate::error::{Error, Fault};
-use crate::message::{self, Message};
 use crate::requirement::{self, Signer};
 use crate::resources::{self, Inner, Sealed};
 use crate::timestamp;
@@ -112,17 +111,11 @@ fn signer(bundle: &Bundle) -> Result<Option<Signer>, Error> {
         let data = std::fs::read(&path).map_err(Error::io("reading", &path))?;
         let Ok(MachO { signature: Some(place), .. }) = MachO::read(&data) else { continue };
         let Ok(signature) = Signature::read(data.get(place.offset as usize..).unwrap_or_default()) else { continue };
-        if let Some(Ok(message)) = message_of(&signature) {
+        if let Some(Ok(message)) = signature.message() {
             return Ok(Some(message.signer));
         }
     }
     Ok(None)
-}
-
-/// The message of whoever vouches for a signature.
-fn message_of(signature: &Signature<'_>) -> Option<Result<Message, String>> {
-    let message = signature.part(SLOT_CMS)?.get(8..).filter(|message| !message.is_empty())?;
-    Some(message::read(message, signature.part(SLOT_DIRECTORY)?))
 }
 
 struct Check<'a> {
@@ -201,7 +194,7 @@ impl Check<'_> {
     /// Whoever vouches for one program or library vouches for all.
     fn message(&mut self, code: &Code, signature: &Signature<'_>) {
         let nobody = blob::blob(CMS, &[]);
-        let what = match (message_of(signature), self.signer) {
+        let what = match (signature.message(), self.signer) {
             (None, None) if signature.part(SLOT_CMS) == Some(&nobody[..]) => return,
             (None, None) => "the part of its signature that names its signer is missing, or damaged".to_owned(),
             (None, Some(signer)) => format!("nobody vouches for it, and {:?} for the app", signer.leaf().name()),

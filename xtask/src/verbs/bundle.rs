@@ -35,7 +35,8 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<(), Failure> {
     for one in &checked {
         let path = one.path.display();
         if one.faults.is_empty() {
-            eprintln!("{path}: good");
+            let signed = one.signature.as_ref().map(|by| format!(", signed {by}")).unwrap_or_default();
+            eprintln!("{path}: good{signed}");
         } else {
             bad += 1;
             eprintln!("{path}:");

@@ -113,7 +113,9 @@ fn a_bundle_is_made_the_same_twice_and_others_read_it() {
     for (name, digest) in digests(&first) {
         assert_eq!(sha256(&out.join(&name)), digest, "{name}");
     }
-    check(&[&out.join("Helix.app"), &out.join("Helix.dmg")]).ends_with(0).says(&["Helix.app: good", "Helix.dmg: good"]);
+    check(&[&out.join("Helix.app"), &out.join("Helix.dmg")])
+        .ends_with(0)
+        .says(&["Helix.app: good, signed ad hoc", "Helix.dmg: good"]);
     others_read_it(&out, &bench.at("unpacked"));
     what_was_spoilt_is_named(&out);
     an_earlier_bundle_gives_way(&bench, &out);
@@ -203,6 +205,43 @@ fn a_key_signs_all_files() {
         let verify = verify.expect("minisign");
         assert!(verify.status.success(), "{name}: {}", String::from_utf8_lossy(&verify.stderr));
     }
+}
+
+/// What openssl makes of these words, in the folder.
+fn openssl(bench: &Bench, words: &str) {
+    let output = Command::new("openssl").args(words.split(' ')).current_dir(bench.folder.path()).output();
+    let output = output.expect("openssl");
+    assert!(output.status.success(), "{words}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn a_certificate_signs_the_app() {
+    let bench = Bench::new();
+    let new = "req -x509 -newkey rsa:2048 -days 30 -passout pass:word -subj /CN=Somebody";
+    openssl(&bench, &format!("{new} -addext extendedKeyUsage=codeSigning -keyout key -out good"));
+    openssl(&bench, &format!("{new} -addext extendedKeyUsage=serverAuth -keyout webkey -out web"));
+    fs::write(bench.at("wrong"), "another").expect("a password");
+    fs::write(bench.at("right"), "word\n").expect("a password");
+    let paths = ["good", "key", "web", "webkey", "right", "wrong"].map(|name| bench.at(name).display().to_string());
+    let [good, key, web, webkey, right, wrong] = &paths;
+    for (certificate, key, password, phrases) in [
+        (good, key, wrong, &["the password is wrong"][..]),
+        (web, webkey, right, &["the certificate \"Somebody\" is not for signing code"]),
+        (good, webkey, right, &["the key belongs to no certificate"]),
+        (right, key, right, &["neither PEM nor PKCS #12"]),
+    ] {
+        let options = ["--certificate", certificate, "--certificate-key", key, "--certificate-password-file", password];
+        Run::of(bench.make("out", &options)).ends_with(3).says(phrases);
+        assert!(!bench.at("out").exists() && !bench.at(".out.new").exists());
+    }
+    let mut command = bench.make("out", &["--certificate", good, "--certificate-key", key]);
+    command.env("HELIX_CERTIFICATE_PASSWORD", "word");
+    let made = Run::of(command).ends_with(0).json();
+    let signature = "by \"Somebody\" under \"Somebody\", without timestamps";
+    assert_eq!(made["bundle"]["signature"], signature);
+    check(&[&bench.at("out/Helix.app")]).ends_with(0).says(&[&format!("good, signed {signature}")]);
+    // Only a Mac has codesign.
+    Run::of(bench.make("refused", &["--codesign", "Me"])).ends_with(5).says(&["/usr/bin/codesign"]);
 }
 
 #[test]

@@ -109,9 +109,9 @@ fn the_password_is_the_first_line_of_a_file() {
     let world = World::new();
     let path = world.path("password");
     fs::write(&path, "a word with spaces \nand more\n").unwrap();
-    assert_eq!(password(Some(&path)).unwrap().as_deref(), Some("a word with spaces "));
+    assert_eq!(password("HELIX_UNSET", Some(&path)).unwrap().as_deref(), Some("a word with spaces "));
     fs::remove_file(&path).unwrap();
-    assert!(password(Some(&path)).unwrap_err().to_string().contains("reading the password"));
+    assert!(password("HELIX_UNSET", Some(&path)).unwrap_err().to_string().contains("reading the password"));
 }
 
 #[test]
@@ -131,5 +131,5 @@ fn without_a_file_the_password_is_that_of_the_environment() {
 #[test]
 #[ignore = "run by the test above, in a process of its own"]
 fn tells_the_password() {
-    println!("password: {:?}", password(None).unwrap());
+    println!("password: {:?}", password(PASSWORD_VARIABLE, None).unwrap());
 }

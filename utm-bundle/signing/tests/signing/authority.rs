@@ -102,7 +102,9 @@ fn make() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path();
     let write = |name: &str, text: &str| std::fs::write(at.join(name), text).expect("a file");
-    [("config", CONFIG), ("index", ""), ("serial", "1000"), ("times", "01")].map(|(name, text)| write(name, text));
+    for (name, text) in [("config", CONFIG), ("index", ""), ("serial", "1000"), ("times", "01")] {
+        write(name, text);
+    }
     let (rsa, curve) = ("RSA -pkeyopt rsa_keygen_bits:2048", "EC -pkeyopt ec_paramgen_curve:P-256");
     let large = "EC -pkeyopt ec_paramgen_curve:P-384";
     certificate(at, "root", "/CN=Test Root", "root", "root", rsa, ALWAYS);
