@@ -374,7 +374,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__bundle)
-            opts="-h --image --sysroot --vm --disk-url --output --app-version --certificate --certificate-key --certificate-password-file --timestamp-url --codesign --minisign-key --minisign-password-file --builder --json --help"
+            opts="-h --image --sysroot --vm --disk-url --output --app-version --certificate --certificate-key --certificate-password-file --timestamp-url --codesign --notarize --minisign-key --minisign-password-file --builder --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -127,6 +127,7 @@ complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l codes
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l minisign-key -d 'Sign all files by this secret key of minisign; its password is in HELIX_MINISIGN_PASSWORD' -r -F
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l minisign-password-file -d 'The file with the password of that key' -r -F
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l builder -d 'Who makes this, as a URI, for the provenance' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l notarize -d 'Have Apple notarise the app; the key is in APPLE_API_KEY, APPLE_API_KEY_ID and APPLE_API_ISSUER'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand check-bundle" -l json -d 'Print one JSON document to standard output; progress stays on standard error'

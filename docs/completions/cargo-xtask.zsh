@@ -153,10 +153,11 @@ download\:"The app loads it at its first start"))' \
 '--certificate-key=[The key of the certificate, as PEM, where it is not in the same file]:FILE:_files' \
 '--certificate-password-file=[The file with the password of that key, which can be in HELIX_CERTIFICATE_PASSWORD instead]:FILE:_files' \
 '--timestamp-url=[Where timestamps come from (RFC 3161), or none; for a Developer ID they are Apple'\''s]:URL:_default' \
-'(--certificate)--codesign=[Sign the app by Apple'\''s codesign and this identity of the keychain; only on a Mac]:IDENTITY:_default' \
+'--codesign=[Sign the app by Apple'\''s codesign and this identity of the keychain; only on a Mac]:IDENTITY:_default' \
 '--minisign-key=[Sign all files by this secret key of minisign; its password is in HELIX_MINISIGN_PASSWORD]:FILE:_files' \
 '--minisign-password-file=[The file with the password of that key]:FILE:_files' \
 '--builder=[Who makes this, as a URI, for the provenance]:URI:_default' \
+'--notarize[Have Apple notarise the app; the key is in APPLE_API_KEY, APPLE_API_KEY_ID and APPLE_API_ISSUER]' \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \

@@ -63,7 +63,7 @@ pub(crate) enum Verb {
     DockerGraph(DockerGraphArgs),
     /// Make Helix.app and helix-linux.utm of an image, signed, packed, with digests and provenance beside
     #[command(
-        after_help = "Neither a Mac nor Apple's SDK is needed. The sysroot is what UTM 5.0.3's scripts/build_dependencies.sh leaves.\nSignatures are ad hoc.\n\nExamples:\n  cargo xtask bundle --image target/images/ubuntu-26.04 --sysroot sysroot-macOS-arm64\n  cargo xtask bundle --sysroot sysroot-macOS-arm64 --vm download --disk-url https://example.org/disk.qcow2 --json\n  cargo xtask bundle --sysroot sysroot-macOS-arm64 --minisign-key release.key --minisign-password-file password"
+        after_help = "Neither a Mac nor Apple's SDK is needed. The sysroot is what UTM 5.0.3's scripts/build_dependencies.sh leaves.\nWithout a certificate, signatures are ad hoc.\n\nExamples:\n  cargo xtask bundle --image target/images/ubuntu-26.04 --sysroot sysroot-macOS-arm64\n  cargo xtask bundle --sysroot sysroot-macOS-arm64 --vm download --disk-url https://example.org/disk.qcow2 --json\n  cargo xtask bundle --sysroot sysroot-macOS-arm64 --minisign-key release.key --minisign-password-file password\n  cargo xtask bundle --sysroot sysroot-macOS-arm64 --certificate developer-id.p12 --notarize"
     )]
     Bundle(helix_bundle::MakeArgs),
     /// Say what is wrong with an app and its signatures, a package for UTM or a disk image

@@ -24,7 +24,7 @@ pub struct MakeArgs {
     #[arg(long, value_name = "VERSION", default_value = env!("CARGO_PKG_VERSION"))]
     pub app_version: String,
     /// Sign the app by this certificate: PKCS #12, or PEM with those of its authorities up to the root
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "signer")]
     pub certificate: Option<PathBuf>,
     /// The key of the certificate, as PEM, where it is not in the same file
     #[arg(long, value_name = "FILE", requires = "certificate")]
@@ -36,8 +36,12 @@ pub struct MakeArgs {
     #[arg(long, value_name = "URL", requires = "certificate")]
     pub timestamp_url: Option<String>,
     /// Sign the app by Apple's codesign and this identity of the keychain; only on a Mac
-    #[arg(long, value_name = "IDENTITY", conflicts_with = "certificate")]
+    #[arg(long, value_name = "IDENTITY", group = "signer")]
     pub codesign: Option<String>,
+    /// Have Apple notarise the app; the key is in APPLE_API_KEY, APPLE_API_KEY_ID and APPLE_API_ISSUER
+    #[cfg(feature = "notarization")]
+    #[arg(long, requires = "signer")]
+    pub notarize: bool,
     /// Sign all files by this secret key of minisign; its password is in HELIX_MINISIGN_PASSWORD
     #[arg(long, value_name = "FILE")]
     pub minisign_key: Option<PathBuf>,

@@ -35,7 +35,9 @@ fn look(path: &Path) -> Result<Checked, Error> {
             let mut faults: Vec<String> = helix_app::check(path).iter().map(ToString::to_string).collect();
             let report = helix_signing::verify(path)?;
             faults.extend(report.faults.iter().map(ToString::to_string));
-            Ok(Checked { signature: Some(report.authority.to_string()), ..checked(faults)? })
+            let ticket = if report.ticket { ", with a ticket" } else { "" };
+            let signature = format!("{}{ticket}", report.authority);
+            Ok(Checked { signature: Some(signature), ..checked(faults)? })
         }
         Some("utm") => checked(helix_utm_package::inspect(path).iter().map(ToString::to_string).collect()),
         Some("dmg") => match Udif::open(path).and_then(|image| image.unpack(&mut std::io::sink())) {

@@ -25,6 +25,10 @@ pub enum Error {
     /// The app cannot be signed.
     #[error(transparent)]
     Signing(#[from] helix_signing::Error),
+    /// Apple does not notarise the app, or cannot be asked.
+    #[cfg(feature = "notarization")]
+    #[error(transparent)]
+    Notary(#[from] helix_notary::Error),
     /// The package for UTM cannot be made.
     #[error(transparent)]
     Utm(#[from] helix_utm_package::Error),
@@ -72,6 +76,8 @@ impl Error {
             Self::Launcher(error) => error.exit_code(),
             Self::HostEncoder(error) => error.exit_code(),
             Self::Signing(error) => error.exit_code(),
+            #[cfg(feature = "notarization")]
+            Self::Notary(error) => error.exit_code(),
             Self::App(helix_app::Error::Faults(_)) => 3,
             Self::App(helix_app::Error::Image(error)) | Self::Utm(helix_utm_package::Error::Image(error)) => {
                 of_image(error)

@@ -11,7 +11,7 @@ use helix_bundle::{CheckArgs, Error, MakeArgs, Progress, check, make};
 #[command(name = "helix-bundle", version)]
 enum Verb {
     /// Make them of an image and a sysroot
-    Make(MakeArgs),
+    Make(Box<MakeArgs>),
     /// Say what is wrong with an app, a package or a disk image
     Check(CheckArgs),
 }

@@ -10,7 +10,7 @@ use helix_archives::{Tree, Volume};
 use helix_command::Cmd;
 use helix_products::{Artifact, LAUNCHER_IMPORTS, Order, Target};
 use helix_provenance::{Build, Key, Source};
-use helix_signing::{CertificateFiles, Identity, Timestamps};
+use helix_signing::{CertificateFiles, Identity, Report, Timestamps};
 use serde::Serialize;
 use serde_json::json;
 
@@ -77,11 +77,18 @@ pub struct MadeFile {
 pub fn make(args: &MakeArgs, root: &Path, progress: &dyn Progress) -> Result<Made, Error> {
     // What takes a second is refused before what takes minutes.
     let (key, signer) = (key(args)?, signer(args)?);
+    #[cfg(feature = "notarization")]
+    let notary = if args.notarize { Some(helix_notary::Service::from_environment()?) } else { None };
     let output = Output::start(&args.output)?;
     let folder = output.folder();
     let app = folder.join(APP);
     assemble(args, root, &app, progress)?;
     let signature = sign(&app, &signer, progress)?;
+    #[cfg(feature = "notarization")]
+    let signature = match &notary {
+        Some(notary) => format!("{signature}, {}", notarize(folder, notary, &signer, progress)?),
+        None => signature,
+    };
     let utm_uuid = utm(args, folder, progress)?;
     pack(folder, progress)?;
     progress.begin("publish");
@@ -198,14 +205,44 @@ fn sign(app: &Path, signer: &Signer, progress: &dyn Progress) -> Result<String, 
         }
         signing.join().expect("a signer does not panic")
     })?;
-    let report = helix_signing::verify(app)?;
-    let mut faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
-    faults.extend(helix_app::check(app).iter().map(ToString::to_string));
+    let (faults, report) = look(app)?;
     progress.say(&format!("{} programs and libraries, {} entries sealed", report.codes, report.sealed));
     good(faults, report.authority.to_string(), progress)
 }
 
-/// The end of signing, when nothing is wrong.
+/// Everything that is wrong with an app.
+fn look(app: &Path) -> Result<(Vec<String>, Report), Error> {
+    let report = helix_signing::verify(app)?;
+    let mut faults: Vec<String> = report.faults.iter().map(ToString::to_string).collect();
+    faults.extend(helix_app::check(app).iter().map(ToString::to_string));
+    Ok((faults, report))
+}
+
+/// Has Apple look at the app, and puts its ticket into it.
+#[cfg(feature = "notarization")]
+fn notarize(
+    folder: &Path,
+    notary: &helix_notary::Service,
+    signer: &Signer,
+    progress: &dyn Progress,
+) -> Result<String, Error> {
+    let (app, archive) = (folder.join(APP), folder.join(APP_ZIP));
+    progress.begin("notarise");
+    zip(&app, &archive, progress)?;
+    let ticket = notary.notarize(&archive, &helix_signing::cd_hash(&app)?, &mut |event| match event {
+        helix_notary::Event::Uploaded(done, all) => progress.at(done, all),
+        helix_notary::Event::Said(text) => progress.say(&text),
+    })?;
+    helix_notary::staple(&app, &ticket)?;
+    std::fs::remove_file(&archive).map_err(Error::io("removing", &archive))?;
+    let faults = match signer {
+        Signer::Own(_) => look(&app)?.0,
+        Signer::Codesign(_) => helix_app::check(&app).iter().map(ToString::to_string).collect(),
+    };
+    good(faults, "notarised".to_owned(), progress)
+}
+
+/// The end of a step, when nothing is wrong.
 fn good(faults: Vec<String>, signature: String, progress: &dyn Progress) -> Result<String, Error> {
     if !faults.is_empty() {
         return Err(Error::Faults { what: APP.to_owned(), faults });

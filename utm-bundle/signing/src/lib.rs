@@ -30,4 +30,4 @@ pub use crate::directory::Signature;
 pub use crate::error::{Error, Fault};
 pub use crate::identity::{CertificateFiles, Identity, Timestamps};
 pub use crate::sign::sign;
-pub use crate::verify::{Authority, Report, verify};
+pub use crate::verify::{Authority, Report, cd_hash, verify};

@@ -18,6 +18,8 @@ use crate::requirement::{self, Signer};
 use crate::resources::{self, Inner, Sealed};
 use crate::timestamp;
 
+/// Where the ticket of a notarised app is.
+const TICKET: &str = "Contents/CodeResources";
 /// More than is kept for the message of a signer: a timestamp, and certificates.
 const LARGEST_MESSAGE: usize = timestamp::ROOM + (32 << 10);
 
@@ -26,6 +28,8 @@ const LARGEST_MESSAGE: usize = timestamp::ROOM + (32 << 10);
 pub struct Report {
     /// Who vouches for it, as far as it is good.
     pub authority: Authority,
+    /// Whether it has a ticket of Apple's notary service. What is in it, only a Mac can tell.
+    pub ticket: bool,
     /// How many programs and libraries were looked at.
     pub codes: usize,
     /// How many files the seals list.
@@ -69,7 +73,7 @@ pub fn verify(app: &Path) -> Result<Report, Error> {
     let bundle = match Bundle::read(app) {
         Ok(bundle) => bundle,
         Err(Error::App { faults, .. }) => {
-            return Ok(Report { authority: Authority::AdHoc, codes: 0, sealed: 0, faults });
+            return Ok(Report { authority: Authority::AdHoc, ticket: false, codes: 0, sealed: 0, faults });
         }
         Err(error) => return Err(error),
     };
@@ -91,6 +95,7 @@ pub fn verify(app: &Path) -> Result<Report, Error> {
     let found = std::mem::take(&mut check.found);
     check.seal(&bundle.main, &found)?;
     check.leftovers();
+    let ticket = check.ticket()?;
     check.faults.sort();
     let authority = match signer {
         None => Authority::AdHoc,
@@ -101,7 +106,22 @@ pub fn verify(app: &Path) -> Result<Report, Error> {
             timestamps: check.timestamps,
         },
     };
-    Ok(Report { authority, codes: bundle.codes().count(), sealed: check.sealed, faults: check.faults })
+    Ok(Report { authority, ticket, codes: bundle.codes().count(), sealed: check.sealed, faults: check.faults })
+}
+
+/// The hash of the code directory of an app's own program, by which Apple knows the app.
+///
+/// # Errors
+/// When it is no app, or not signed.
+pub fn cd_hash(app: &Path) -> Result<[u8; 20], Error> {
+    let bundle = Bundle::read(app)?;
+    let path = app.join(&bundle.main.path);
+    let data = std::fs::read(&path).map_err(Error::io("reading", &path))?;
+    let refuse = |what: String| Error::App { app: app.to_owned(), faults: vec![Fault::new(&bundle.main.path, what)] };
+    let place = MachO::read(&data).map_err(|why| refuse(why.to_string()))?.signature;
+    let place = place.ok_or_else(|| refuse("is not signed".to_owned()))?;
+    let signature = data.get(place.offset as usize..).unwrap_or_default();
+    Signature::read(signature).map(|signature| signature.cd_hash).map_err(|why| refuse(why.to_owned()))
 }
 
 /// Who vouches for the app: the first whose message is good, the app's own program asked first. All other code must have the same.
@@ -325,6 +345,19 @@ impl Check<'_> {
                 self.faults.push(fault);
             }
         }
+    }
+
+    /// What a notarised app has beside its signature.
+    fn ticket(&mut self) -> Result<bool, Error> {
+        if !self.bundle.things.contains_key(TICKET) {
+            return Ok(false);
+        }
+        let path = self.bundle.app.join(TICKET);
+        let data = std::fs::read(&path).map_err(Error::io("reading", &path))?;
+        if !data.starts_with(b"s8ch") {
+            self.fault(TICKET, "is no ticket of Apple's notary service");
+        }
+        Ok(true)
     }
 
     /// What no seal lists: files beside `Contents`, and what lies where seals are.

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::notary_server::{ISSUER, KEY_ID, Server, Way, key, ticket};
 use crate::support::{Run, Running, inside, root_folder};
 
 /// What a bundle is made of, and the place for it.
@@ -242,6 +243,40 @@ fn a_certificate_signs_the_app() {
     check(&[&bench.at("out/Helix.app")]).ends_with(0).says(&[&format!("good, signed {signature}")]);
     // Only a Mac has codesign.
     Run::of(bench.make("refused", &["--codesign", "Me"])).ends_with(5).says(&["/usr/bin/codesign"]);
+}
+
+#[test]
+fn an_app_is_notarised() {
+    let bench = Bench::new();
+    let new = "req -x509 -newkey rsa:2048 -noenc -days 30 -subj /CN=Somebody";
+    openssl(&bench, &format!("{new} -addext extendedKeyUsage=codeSigning -keyout key -out good"));
+    let paths = ["good", "key"].map(|name| bench.at(name).display().to_string());
+    let options = ["--certificate", &paths[0], "--certificate-key", &paths[1], "--notarize"];
+    let run = |server: &Server| {
+        let mut command = bench.make("out", &options);
+        command.env("HELIX_NOTARY_URL", &server.url).env("APPLE_API_KEY", key().0);
+        command.env("APPLE_API_KEY_ID", KEY_ID).env("APPLE_API_ISSUER", ISSUER);
+        Run::of(command)
+    };
+    Run::of(bench.make("out", &["--notarize"])).ends_with(2).says(&["--certificate"]);
+    let mut command = bench.make("out", &options);
+    command.env_remove("APPLE_API_KEY").env_remove("APPLE_API_KEY_ID").env_remove("APPLE_API_ISSUER");
+    Run::of(command).ends_with(2).says(&["APPLE_API_KEY is", "APPLE_API_KEY_ID is", "APPLE_API_ISSUER is"]);
+    let refused = run(&Server::start(Way::Invalid)).ends_with(6);
+    refused.says(&["Contents/MacOS/qemu-img: error: The binary is not signed."]);
+    assert!(!bench.at("out").exists() && !bench.at(".out.new").exists());
+    let server = Server::start(Way::Good);
+    let made = run(&server).ends_with(0).json();
+    let signature = made["bundle"]["signature"].as_str().expect("a signature");
+    assert!(signature.ends_with("without timestamps, notarised"), "{signature}");
+    assert_eq!((server.uploads(), server.program().len()), (1, 40));
+    // Apple knows the same code again: nothing is sent when the ticket is there.
+    run(&server).ends_with(0);
+    assert_eq!(server.uploads(), 1);
+    let unzip = Command::new("unzip").arg("-q").arg(bench.at("out/Helix.zip")).arg("-d").arg(bench.at("to")).status();
+    assert!(unzip.expect("unzip").success());
+    assert_eq!(fs::read(bench.at("to/Helix.app/Contents/CodeResources")).expect("a ticket"), ticket());
+    check(&[&bench.at("to/Helix.app")]).ends_with(0).says(&["without timestamps, with a ticket"]);
 }
 
 #[test]

@@ -8,6 +8,9 @@ mod docker;
 mod faults;
 mod kill;
 mod mac;
+// The server that the crate's own tests talk to.
+#[path = "../../../utm-bundle/notary/tests/service/server.rs"]
+mod notary_server;
 mod support;
 mod twice;
 mod ubuntu;

@@ -79,6 +79,16 @@ fn a_missing_file() {
 }
 
 #[test]
+fn a_ticket_that_is_none() {
+    let copy = Copy::signed();
+    fs::write(copy.at("CodeResources"), "s8ch and more").unwrap();
+    assert_eq!(copy.faults(), "");
+    assert!(helix_signing::verify(&copy.app).unwrap().ticket);
+    fs::write(copy.at("CodeResources"), "something").unwrap();
+    assert_named(&copy, "Contents/CodeResources", "is no ticket");
+}
+
+#[test]
 fn a_missing_seal() {
     let copy = Copy::signed();
     fs::remove_file(copy.at("Frameworks/EGL.framework/Versions/A/_CodeSignature/CodeResources")).unwrap();
