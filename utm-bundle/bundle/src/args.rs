@@ -69,3 +69,77 @@ pub struct CheckArgs {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 }
+
+/// What is looked at on a Mac.
+#[derive(Debug, clap::Args)]
+pub struct ValidateArgs {
+    /// The folder that `bundle` made
+    #[arg(value_name = "DIR", default_value = "target/bundle")]
+    pub bundle: PathBuf,
+    /// Leave steps out
+    #[arg(long, value_name = "STEP", value_delimiter = ',')]
+    pub without: Vec<StepArg>,
+    /// Print what was found as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The steps of a validation, in the order in which they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum StepArg {
+    /// macOS and the processor are those that the app needs
+    System,
+    /// Files have their digests, says shasum
+    Digests,
+    /// Nothing is wrong, says check-bundle
+    Check,
+    /// The app is signed, says codesign
+    Codesign,
+    /// Programs have their entitlements, says codesign
+    Entitlements,
+    /// macOS opens the app, or refuses an ad hoc signature, says spctl
+    Gatekeeper,
+    /// Everything that is loaded is in the app or is macOS, says otool
+    Libraries,
+    /// The disk image can be mounted, says hdiutil
+    DiskImage,
+    /// Known frames through VideoToolbox, decoded and measured
+    Encoder,
+    /// The app starts, its guest answers, and goes down with it
+    Vm,
+    /// UTM opens and runs the package
+    Utm,
+}
+
+impl StepArg {
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Digests => "digests",
+            Self::Check => "check",
+            Self::Codesign => "codesign",
+            Self::Entitlements => "entitlements",
+            Self::Gatekeeper => "gatekeeper",
+            Self::Libraries => "libraries",
+            Self::DiskImage => "disk-image",
+            Self::Encoder => "encoder",
+            Self::Vm => "vm",
+            Self::Utm => "utm",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::ValueEnum;
+
+    use super::*;
+
+    #[test]
+    fn steps_have_one_name() {
+        for step in StepArg::value_variants() {
+            assert_eq!(step.to_possible_value().unwrap().get_name(), step.name());
+        }
+    }
+}

@@ -49,6 +49,12 @@ pub enum Error {
         /// Everything that is wrong with it.
         faults: Vec<String>,
     },
+    /// Nothing is wrong as far as it could be told.
+    #[error("nothing failed, and this could not be run:{}", steps.iter().map(|step| format!("\n  {step}")).collect::<String>())]
+    NotRun {
+        /// The steps, each with the reason.
+        steps: Vec<String>,
+    },
     /// The system refused something on a file.
     #[error("{doing} {}: {source}", path.display())]
     Io {
@@ -86,6 +92,7 @@ impl Error {
             Self::Archive(helix_archives::Error::Folder { .. } | helix_archives::Error::Volume { .. }) => 3,
             Self::Provenance(helix_provenance::Error::Key { .. } | helix_provenance::Error::Image { .. }) => 3,
             Self::Faults { .. } => 6,
+            Self::NotRun { .. } => 7,
             _ => 5,
         }
     }

@@ -1,10 +1,10 @@
-//! The two verbs on a machine without `cargo xtask`: a Mac.
+//! The verbs on a machine without `cargo xtask`: a Mac.
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use helix_bundle::{CheckArgs, Error, MakeArgs, Progress, check, make};
+use helix_bundle::{CheckArgs, Error, MakeArgs, Progress, ValidateArgs, check, make, validate};
 
 /// Makes and checks Helix.app and helix-linux.utm.
 #[derive(Debug, Parser)]
@@ -14,6 +14,8 @@ enum Verb {
     Make(Box<MakeArgs>),
     /// Say what is wrong with an app, a package or a disk image
     Check(CheckArgs),
+    /// Ask this Mac: Apple's programs about a bundle, then its VM, its encoder and UTM
+    Validate(ValidateArgs),
 }
 
 /// Plain lines.
@@ -34,6 +36,12 @@ impl Progress for Lines {
 
 fn main() -> ExitCode {
     let result = match Verb::parse() {
+        Verb::Validate(args) => validate(&args, Path::new("."), &Lines).and_then(|validated| {
+            if args.json {
+                println!("{:#}", serde_json::to_value(&validated).expect("results are plain data"));
+            }
+            validated.verdict()
+        }),
         Verb::Make(args) => make(&args, Path::new("."), &Lines).map(|made| {
             made.files.iter().for_each(|file| println!("{}  {}", file.sha256, file.file.display()));
         }),

@@ -23,11 +23,11 @@ const TIME: u32 = 315_532_800;
 /// The variable of the environment with the password of a certificate's key.
 const CERTIFICATE_PASSWORD: &str = "HELIX_CERTIFICATE_PASSWORD";
 /// What the bundle consists of.
-const APP: &str = "Helix.app";
+pub(crate) const APP: &str = "Helix.app";
 const APP_ZIP: &str = "Helix.zip";
-const APP_DMG: &str = "Helix.dmg";
-const UTM: &str = "helix-linux.utm";
-const UTM_ZIP: &str = "helix-linux.utm.zip";
+pub(crate) const APP_DMG: &str = "Helix.dmg";
+pub(crate) const UTM: &str = "helix-linux.utm";
+pub(crate) const UTM_ZIP: &str = "helix-linux.utm.zip";
 /// The packages whose programs are in the app.
 const OWN: [&str; 3] = ["helix-launcher", "helix-host-encoder", "helix-host-encoder-capi"];
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::entitlements;
 use crate::error::{Error, Fault};
 
 /// What is at a path.
@@ -99,6 +100,25 @@ impl Bundle {
     pub(crate) fn codes(&self) -> impl Iterator<Item = &Code> {
         self.inner.iter().chain([&self.main])
     }
+}
+
+/// A program or library of an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CodeFile {
+    /// Its path below the app.
+    pub path: String,
+    /// The entitlements that it must have, and no others.
+    pub entitlements: &'static [&'static str],
+}
+
+/// Every program and library of an app, the inner first.
+///
+/// # Errors
+/// When it is no app, or cannot be read.
+pub fn code_files(app: &Path) -> Result<Vec<CodeFile>, Error> {
+    let bundle = Bundle::read(app)?;
+    let file = |code: &Code| CodeFile { path: code.path.clone(), entitlements: entitlements::of(code) };
+    Ok(bundle.codes().map(file).collect())
 }
 
 fn program(name: &str) -> Code {

@@ -4,6 +4,7 @@
 //!   seals all other files.
 //! - [`sign_by_codesign`] does the same by Apple's program, on a Mac.
 //! - [`Signature::read`] reads one signature; whether it fits anything is for [`verify`].
+//! - [`code_files`] lists what there is to be signed, for others who look at it.
 //! - [`verify`] looks at a signed app as if somebody else had made it, and names everything that is not as it was signed.
 //!
 //! A signature is ad hoc, and says only that nothing was changed, or by a certificate, and says who made it: [`Identity`]. The formats are those of `cs_blobs.h` in the
@@ -25,6 +26,7 @@ mod sign;
 mod timestamp;
 mod verify;
 
+pub use crate::bundle::{CodeFile, code_files};
 pub use crate::codesign::sign_by_codesign;
 pub use crate::directory::Signature;
 pub use crate::error::{Error, Fault};

@@ -1,0 +1,98 @@
+//! The app as people start it: a VM of its own comes up, answers questions, and goes down with the app.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use helix_command::Cmd;
+use helix_vm::life::{Home, State, Vm};
+
+use super::guest::QUESTIONS;
+use super::{Bundle, Patience, Said, Stop, failed, not_run, wait};
+
+const NAME: &str = "validation";
+
+pub(super) fn vm(bundle: &Bundle, patience: Patience) -> Said {
+    // Paths of sockets are short, and a user's own folder for such things is not.
+    let folder = tempfile::Builder::new().prefix("helix-").tempdir_in("/tmp");
+    let folder = folder.map_err(not_run("making a folder in", Path::new("/tmp")))?;
+    let home = Home::find(Some(folder.path())).and_then(|home| home.vm(NAME));
+    let app = Launched { vm: home.map_err(|error| Stop::NotRun(error.to_string()))?, patience };
+    let options = ["--args", "--no-browser", "--name", NAME, "--home"];
+    Cmd::new("open").arg("-n").arg(&bundle.app).args(options).arg(folder.path()).run()?;
+    let up = app.up()?;
+    let answers = app.questions()?;
+    let down = app.quit(folder.path())?;
+    Ok(format!("{up}; {answers}; {down}"))
+}
+
+/// An app that was started. Whatever comes of it, its guest does not stay behind.
+struct Launched {
+    vm: Vm,
+    patience: Patience,
+}
+
+impl Launched {
+    fn state(&self) -> Option<State> {
+        self.vm.status().ok().map(|status| status.state)
+    }
+
+    fn up(&self) -> Said {
+        let started = std::time::Instant::now();
+        let ready = || Ok(self.state().filter(|state| *state == State::Running));
+        if wait(self.patience.boot, self.patience.look, ready)?.is_none() {
+            let log = self.vm.home().join(format!(".{NAME}.launcher.log"));
+            let log = std::fs::read_to_string(log).unwrap_or_else(|error| format!("its log: {error}"));
+            let last: Vec<&str> = log.lines().rev().take(3).collect();
+            return failed(format!("the guest is {:?} after {:?}; last: {}", self.state(), self.patience.boot, last.join(" < ")));
+        }
+        let run = self.vm.status().ok().and_then(|status| status.run);
+        let accelerator = run.map(|run| format!("{:?}", run.accelerator)).unwrap_or_default();
+        Ok(format!("up after {:.1} s by {accelerator}", started.elapsed().as_secs_f64()))
+    }
+
+    fn questions(&self) -> Said {
+        let mut faults = Vec::new();
+        for question in &QUESTIONS {
+            let answer = self.ask(question.command)?;
+            if !(question.good)(&answer) {
+                faults.push(format!("{}: {answer:?}", question.otherwise));
+            }
+        }
+        if faults.is_empty() { Ok(format!("{} questions answered", QUESTIONS.len())) } else { failed(faults.join("; ")) }
+    }
+
+    /// What a command in the guest prints, however it ends.
+    fn ask(&self, command: &str) -> Said {
+        let ssh = self.vm.ssh(&[OsString::from(command)]).map_err(|error| Stop::Failed(error.to_string()))?;
+        let said = Cmd::new(ssh.get_program()).args(ssh.get_args()).arg("|| true").output()?;
+        Ok(said.text().trim().to_owned())
+    }
+
+    /// Ends the app as a log-out does, and waits for its guest.
+    fn quit(&self, home: &Path) -> Said {
+        Cmd::new("pkill").args(["-TERM", "-f", "--"]).arg(ours(home)).run()?;
+        let started = std::time::Instant::now();
+        let down = || Ok(self.state().filter(|state| *state == State::Stopped));
+        match wait(self.patience.shutdown, self.patience.look, down)? {
+            Some(_) => Ok(format!("down after {:.1} s", started.elapsed().as_secs_f64())),
+            None => failed(format!("the guest is {:?} long after the app was told to end", self.state())),
+        }
+    }
+}
+
+impl Drop for Launched {
+    fn drop(&mut self) {
+        let home = self.vm.home();
+        // After a good end there is neither.
+        let _ = Cmd::new("pkill").args(["-KILL", "-f", "--"]).arg(ours(home)).run();
+        let _ = self.vm.down(Duration::ZERO);
+    }
+}
+
+/// What is on the command line of this app, and of nothing else.
+fn ours(home: &Path) -> OsString {
+    let mut words = OsString::from(format!("--name {NAME} --home "));
+    words.push(home);
+    words
+}
