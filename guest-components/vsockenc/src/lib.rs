@@ -1,7 +1,7 @@
 //! GStreamer elements for the guest: `vsockenc`, an H.264 encoder that the host is, and `helixh264enc`, which picks the best
 //! encoder there is.
 //!
-//! - `address` and `link`: how the host is reached. Every wait can be ended by a `Waker`.
+//! - `address`, `defaults` and `link`: where the host is, and how it is reached. Every wait can be ended by a `Waker`.
 //! - `client`: the frame protocol in a thread of its own, which alone reads, writes and waits for the host.
 //! - `carrier`: how a frame travels: as pixels, in a blob, or as a resource of virtio-gpu.
 //! - `vsockenc`, `helixh264enc`: the elements.
@@ -12,6 +12,7 @@
 mod address;
 mod carrier;
 mod client;
+mod defaults;
 mod helixh264enc;
 mod link;
 mod picture;

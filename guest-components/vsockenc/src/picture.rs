@@ -1,6 +1,10 @@
 //! What GStreamer says about pictures, in the words of the protocol.
 
-use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoInfo};
+use gst::glib;
+use gst_video::{
+    VideoColorMatrix, VideoColorPrimaries, VideoColorRange, VideoColorimetry, VideoFormat, VideoInfo,
+    VideoTransferFunction,
+};
 use helix_frame_protocol::limits::{MAX_RATE, MAX_RATE_TERM};
 use helix_frame_protocol::{Colorimetry, FrameRate, Level, Matrix, PixelFormat, Profile, Range, Size};
 
@@ -36,6 +40,24 @@ pub(crate) fn colorimetry(info: &VideoInfo) -> Colorimetry {
     let matrix = if info.colorimetry().matrix() == VideoColorMatrix::Bt601 { Matrix::Bt601 } else { Matrix::Bt709 };
     let full = info.colorimetry().range() == VideoColorRange::Range0_255;
     Colorimetry { matrix, range: if full { Range::Full } else { Range::Limited } }
+}
+
+/// What caps of the stream state of its pictures.
+pub(crate) fn stream_info(info: &VideoInfo) -> Result<VideoInfo, glib::BoolError> {
+    VideoInfo::builder_from_info(info).colorimetry(&stream_colorimetry(info)).build()
+}
+
+/// The colours that the wire states, which are those that the host writes into the stream. What the wire does not state is
+/// that of the frames.
+fn stream_colorimetry(info: &VideoInfo) -> VideoColorimetry {
+    let Colorimetry { matrix, range } = colorimetry(info);
+    let matrix = if matrix == Matrix::Bt601 { VideoColorMatrix::Bt601 } else { VideoColorMatrix::Bt709 };
+    let range = if range == Range::Full { VideoColorRange::Range0_255 } else { VideoColorRange::Range16_235 };
+    let (transfer, primaries) = match info.is_rgb() {
+        true => (VideoTransferFunction::Bt709, VideoColorPrimaries::Bt709),
+        false => (info.colorimetry().transfer(), info.colorimetry().primaries()),
+    };
+    VideoColorimetry::new(range, matrix, transfer, primaries)
 }
 
 /// The frame rate; one that the wire cannot state is sent as one that is not known.
@@ -146,6 +168,26 @@ mod tests {
         assert_eq!(of(VideoFormat::I420, "bt709"), (Matrix::Bt709, Range::Limited));
         assert_eq!(of(VideoFormat::Nv12, "1:4:0:0"), (Matrix::Bt601, Range::Full));
         assert_eq!(of(VideoFormat::Bgrx, "sRGB"), (Matrix::Bt709, Range::Limited));
+    }
+
+    #[test]
+    fn caps_say_of_the_colours_what_the_wire_says() {
+        gst::init().expect("GStreamer");
+        let cases = [
+            (VideoFormat::Nv12, "bt601", "bt601"),
+            (VideoFormat::Nv12, "bt709", "bt709"),
+            (VideoFormat::I420, "1:4:0:0", "1:4:0:0"),
+            // Neither of the wire's matrices: smpte240m, bt2020, and one that is not known, as is its range.
+            (VideoFormat::Nv12, "smpte240m", "2:3:6:5"),
+            (VideoFormat::Nv12, "bt2020", "2:3:11:7"),
+            (VideoFormat::I420, "0:0:0:0", "2:3:0:0"),
+            (VideoFormat::Bgrx, "sRGB", "bt709"),
+        ];
+        for (format, frames, stream) in cases {
+            let colours = frames.parse::<VideoColorimetry>().expect("colorimetry");
+            let info = VideoInfo::builder(format, 64, 64).colorimetry(&colours).build().expect("video info");
+            assert_eq!(stream_colorimetry(&info).to_string(), stream, "{format:?} {frames}");
+        }
     }
 
     #[test]

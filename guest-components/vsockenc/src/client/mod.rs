@@ -7,23 +7,23 @@ mod connection;
 mod driver;
 mod mailbox;
 mod serving;
+mod token;
 
-use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use gst_video::VideoCodecState;
 use gst_video::video_codec_state::Readable;
-use helix_frame_protocol::{Configured, FrameWay, PixelFormat, Statistics, Token};
+use helix_frame_protocol::{Configured, FrameWay, PixelFormat, Statistics};
 
 use crate::address::Address;
 use crate::picture::Wanted;
 use connection::{Connection, Ending};
 use driver::Driver;
 pub(crate) use mailbox::{Mailbox, Refused};
+pub(crate) use token::TokenSource;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new(
@@ -32,29 +32,6 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
         Some("The connection of vsockenc to the host"),
     )
 });
-
-/// Where the token is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct TokenSource {
-    pub(crate) text: Option<String>,
-    /// Read at every connection, so that a token can change. It is the first line.
-    pub(crate) file: Option<PathBuf>,
-}
-
-impl TokenSource {
-    fn token(&self) -> Result<Option<Token>, String> {
-        let token = match (&self.text, &self.file) {
-            (Some(text), _) => Token::new(text.clone()).map_err(|e| e.to_string())?,
-            (None, Some(path)) => {
-                let fault = |e: &dyn Display| format!("reading the token of {}: {e}", path.display());
-                let content = std::fs::read(path).map_err(|e| fault(&e))?;
-                Token::of_file(&content).map_err(|e| fault(&e))?
-            }
-            (None, None) => return Ok(None),
-        };
-        Ok(Some(token))
-    }
-}
 
 /// How to reach the host, and what to do when that fails.
 #[derive(Debug, Clone)]

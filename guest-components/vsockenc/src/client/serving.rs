@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use helix_frame_protocol::limits::{MAX_BITRATE, MAX_KEYFRAME_INTERVAL, MIN_BITRATE};
 use helix_frame_protocol::{
     Capabilities, Configure, Configured, Envelope, ErrorCode, Failure, Frame as WireFrame, FrameWay, Message, Profile,
     Set, SkipReason,
@@ -358,8 +359,9 @@ fn wanted(setup: &Setup, agreed: &Capabilities, refused: Set<FrameWay>) -> Resul
         level: setup.wanted.level,
         low_latency: true,
         rate: picture::frame_rate(info),
-        keyframe_interval: setup.keyframe_interval,
-        bitrate: setup.bitrate_bps,
+        // The properties have wider ranges.
+        keyframe_interval: setup.keyframe_interval.min(MAX_KEYFRAME_INTERVAL),
+        bitrate: setup.bitrate_bps.clamp(MIN_BITRATE, MAX_BITRATE),
         ways,
     })
 }

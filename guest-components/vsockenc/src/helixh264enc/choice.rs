@@ -7,6 +7,7 @@ use super::encoder::Encoder;
 use super::properties::Settings;
 use crate::carrier::{Vendor, render_nodes};
 use crate::client::probe;
+use crate::defaults;
 
 /// A host that answers does so at once; a pipeline must not wait long for one that does not.
 const PROBE: Duration = Duration::from_secs(1);
@@ -46,8 +47,7 @@ impl Machine {
 }
 
 fn host(settings: &Settings) -> Result<String, String> {
-    let transport = settings.transport.as_deref().ok_or("the property transport is not set")?;
-    let address = transport.parse().map_err(|e: crate::address::AddressError| e.to_string())?;
+    let address = defaults::address(settings.transport.as_deref())?;
     probe(&address, &settings.token, PROBE.min(Duration::from_millis(settings.timeout_ms.into())))
 }
 
@@ -73,7 +73,7 @@ fn judge(machine: &Machine, encoder: Encoder) -> Result<String, String> {
         Encoder::Nvidia if machine.nvidia => Ok("there is an NVIDIA render node".to_owned()),
         Encoder::Nvidia => Err("there is no NVIDIA render node".to_owned()),
         Encoder::Host => {
-            let gpu = if machine.virtio_gpu { "there is a virtio-gpu" } else { "a transport is set" };
+            let gpu = if machine.virtio_gpu { "there is a virtio-gpu" } else { "there is no virtio-gpu" };
             machine.host.as_ref().map(|name| format!("{gpu} and {name} answers")).map_err(Clone::clone)
         }
         Encoder::X264 | Encoder::Openh264 => Ok("it is installed".to_owned()),

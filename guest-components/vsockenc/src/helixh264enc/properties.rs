@@ -125,7 +125,7 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             .build(),
         glib::ParamSpecString::builder("transport")
             .nick("Transport")
-            .blurb("Where the host encoder is, as for vsockenc (default: none, the host is not asked)")
+            .blurb("Where the host encoder is, as for vsockenc (default: that of vsockenc; if there is none, no host is asked)")
             .mutable_ready()
             .build(),
         glib::ParamSpecString::builder("token")
@@ -136,7 +136,7 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             .build(),
         glib::ParamSpecString::builder("token-file")
             .nick("Token file")
-            .blurb("A file with the token, read at each connection; token comes first (default: none)")
+            .blurb("A file with the token, read at each connection; token comes first (default: that of vsockenc)")
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("timeout")

@@ -17,7 +17,7 @@ pub(crate) use properties::{
     MIN_TIMEOUT_MS, sink_caps,
 };
 
-/// Registers the element. Its rank is none: it needs to be told where the host is.
+/// Registers the element. Its rank is none: whether there is a host is known only by asking, as `helixh264enc` does.
 pub(crate) fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     properties::OnDisconnect::static_type().mark_as_plugin_api(gst::PluginAPIFlags::empty());
     gst::Element::register(Some(plugin), "vsockenc", gst::Rank::NONE, VsockEnc::static_type())

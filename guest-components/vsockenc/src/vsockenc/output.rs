@@ -9,7 +9,7 @@ use helix_frame_protocol::{Configured, Level, Profile};
 use super::VsockEnc;
 use super::imp::CAT;
 use crate::client::{Event, Fault, FaultKind, Mailbox, Setup};
-use crate::picture::{level_name, profile_name};
+use crate::picture::{level_name, profile_name, stream_info};
 
 pub(super) fn deliver(element: &VsockEnc, mailbox: &Mailbox, (event, flushes): (Event, u64)) {
     match event {
@@ -91,16 +91,21 @@ fn set_caps(element: &VsockEnc, setup: &Setup, profile: Profile, level: Option<L
         .field("alignment", "au")
         .field("profile", profile_name(profile))
         .field_if_some("level", level.map(level_name))
-        // Else the base class would say that the stream has the colours of RGB frames.
-        .field_if_some("colorimetry", setup.input.info().is_rgb().then_some("bt709"))
         .build();
-    let negotiated = element.set_output_state(caps, Some(&setup.input)).map(|state| element.negotiate(state));
-    match negotiated {
-        Ok(Ok(())) => return true,
-        Ok(Err(error)) => gst::warning!(CAT, obj = element, "downstream does not take the stream: {error}"),
-        Err(error) => gst::warning!(CAT, obj = element, "downstream does not take the stream: {error}"),
+    match negotiate(element, setup, caps) {
+        Ok(()) => true,
+        Err(error) => {
+            gst::warning!(CAT, obj = element, "downstream does not take the stream: {error}");
+            false
+        }
     }
-    false
+}
+
+fn negotiate(element: &VsockEnc, setup: &Setup, caps: gst::Caps) -> Result<(), String> {
+    let mut state = element.set_output_state(caps, Some(&setup.input)).map_err(|e| e.to_string())?;
+    // Else the base class would say that the stream has the colours of the frames.
+    state.set_info(stream_info(setup.input.info()).map_err(|e| e.to_string())?);
+    element.negotiate(state).map_err(|e| e.to_string())
 }
 
 fn failed(element: &VsockEnc, fault: &Fault) {

@@ -6,15 +6,17 @@ use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
-use helix_frame_protocol::limits::{MAX_BITRATE, MAX_KEYFRAME_INTERVAL, MAX_SIDE, MIN_BITRATE, MIN_SIDE};
+use helix_frame_protocol::limits::{MAX_SIDE, MIN_SIDE};
 
 use crate::client::{Figures, Options, TokenSource};
+use crate::defaults;
 use crate::picture::FORMATS;
 
 pub(crate) const DEFAULT_BITRATE_KBPS: u32 = 2048;
-pub(crate) const MIN_BITRATE_KBPS: u32 = (MIN_BITRATE / 1000) as u32;
-pub(crate) const MAX_BITRATE_KBPS: u32 = (MAX_BITRATE / 1000) as u32;
-pub(crate) const MAX_KEY_INT: u32 = MAX_KEYFRAME_INTERVAL;
+/// These three are x264enc's, so that whatever is set for that can be set here. The wire has narrower limits.
+pub(crate) const MIN_BITRATE_KBPS: u32 = 1;
+pub(crate) const MAX_BITRATE_KBPS: u32 = 2_048_000;
+pub(crate) const MAX_KEY_INT: u32 = i32::MAX as u32;
 pub(crate) const DEFAULT_TIMEOUT_MS: u32 = 5000;
 pub(crate) const MIN_TIMEOUT_MS: u32 = 100;
 /// The protocol's longest.
@@ -63,9 +65,8 @@ impl Default for Settings {
 impl Settings {
     /// What the connection needs, or what is wrong with it.
     pub(super) fn options(&self) -> Result<Options, String> {
-        let transport = self.transport.as_deref().ok_or("the property transport is not set")?;
         Ok(Options {
-            address: transport.parse().map_err(|e: crate::address::AddressError| e.to_string())?,
+            address: defaults::address(self.transport.as_deref())?,
             token: self.token.clone(),
             timeout: Duration::from_millis(self.timeout_ms.into()),
             reconnect: self.on_disconnect == OnDisconnect::Reconnect,
@@ -150,7 +151,10 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
     vec![
         glib::ParamSpecUInt::builder("bitrate")
             .nick("Bitrate")
-            .blurb("Mean bitrate in kbit/s; can be changed while playing, which makes a keyframe (default: 2048)")
+            .blurb(
+                "Mean bitrate in kbit/s, of which the host takes 10 to 1000000, the nearest if it is another; can be changed \
+                 while playing, which makes a keyframe (default: 2048)",
+            )
             .minimum(MIN_BITRATE_KBPS)
             .maximum(MAX_BITRATE_KBPS)
             .default_value(DEFAULT_BITRATE_KBPS)
@@ -158,7 +162,10 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             .build(),
         glib::ParamSpecUInt::builder("key-int-max")
             .nick("Key-frame maximal interval")
-            .blurb("The most frames from one keyframe to the next; can be changed while playing (default: 0, the host decides)")
+            .blurb(
+                "The most frames from one keyframe to the next, at most 65535 for the host; can be changed while playing \
+                 (default: 0, the host decides)",
+            )
             .maximum(MAX_KEY_INT)
             .default_value(0)
             .mutable_playing()
@@ -167,7 +174,8 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             .nick("Transport")
             .blurb(
                 "Where the host encoder is: vsock://CID:PORT, unix:PATH, tcp://HOST:PORT or virtio-port:NAME \
-                 (default: none, it must be set)",
+                 (default: that of the environment variable HELIX_ENCODER, or else virtio-port:dev.helix.encoder if there \
+                 is that port)",
             )
             .mutable_ready()
             .build(),
@@ -179,7 +187,10 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             .build(),
         glib::ParamSpecString::builder("token-file")
             .nick("Token file")
-            .blurb("A file with the token in its first line, read at each connection; token comes first (default: none)")
+            .blurb(
+                "A file with the token in its first line, read at each connection; token comes first \
+                 (default: /etc/helix/encoder-token if it is there and can be read)",
+            )
             .mutable_ready()
             .build(),
         glib::ParamSpecUInt::builder("timeout")

@@ -83,7 +83,7 @@ fn without_a_host_it_encodes_in_software_and_says_why() {
     }
     let (name, reason) = chosen(&encoder);
     assert_eq!(name, "x264enc");
-    assert!(reason.contains("not vsockenc: the property transport is not set"), "{reason}");
+    assert!(reason.contains("not vsockenc: nothing says where the host encoder is"), "{reason}");
     assert_eq!(output_caps(&encoder), ("byte-stream".into(), "au".into()));
     let message = encoder.bus.pop_filtered(&[gst::MessageType::Element]).expect("a message");
     let structure = message.structure().expect("a structure").to_owned();

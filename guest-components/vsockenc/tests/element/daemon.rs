@@ -5,6 +5,7 @@ use std::process::{Child, Command};
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::VideoFormat;
+use helix_host_encoder::{Config, Endpoint, Server, Timeouts, backend};
 
 use crate::support::*;
 
@@ -24,6 +25,51 @@ fn slope(index: u64) -> gst::Buffer {
     let mut buffer = gst::Buffer::from_mut_slice(pixels);
     buffer.get_mut().expect("a buffer of its own").set_pts(gst::ClockTime::SECOND * index / 30);
     buffer
+}
+
+/// gst-launch with this project's plugin as it is built, thirty frames long, and without any property.
+fn launch(folder: &tempfile::TempDir, host: Option<&str>) -> std::process::Output {
+    let plugins = std::env::current_exe().expect("a path");
+    let mut command = Command::new("gst-launch-1.0");
+    command.args(["-q", "videotestsrc", "num-buffers=30", "!", "vsockenc", "!", "h264parse", "!", "filesink"]);
+    command.arg(format!("location={}", folder.path().join("stream.h264").display()));
+    command.env("GST_PLUGIN_PATH", plugins.parent().expect("a folder"));
+    command.env("GST_REGISTRY", folder.path().join("registry.bin")).env_remove("HELIX_ENCODER");
+    command.envs(host.map(|host| ("HELIX_ENCODER", host))).output().expect("gst-launch-1.0")
+}
+
+#[test]
+fn a_pipeline_needs_no_property_of_the_element() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("host.sock");
+    let server = Server::start(Config {
+        endpoints: vec![Endpoint::Unix(socket.clone())],
+        token: None,
+        backend: backend::backend("openh264").expect("an encoder"),
+        provider: None,
+        max_streams: 1,
+        timeouts: Timeouts::default(),
+        on_stream_end: None,
+    });
+    let server = server.expect("a server");
+    let launched = launch(&folder, Some(&format!("unix:{}", socket.display())));
+    assert!(launched.status.success(), "{}", String::from_utf8_lossy(&launched.stderr));
+    let stream = std::fs::read(folder.path().join("stream.h264")).expect("a stream");
+    // Of one slice each; the types 1 and 5 are slices.
+    let slices = stream.windows(4).filter(|bytes| bytes.starts_with(&[0, 0, 1]) && matches!(bytes[3] & 31, 1 | 5));
+    assert_eq!(slices.count(), 30);
+    assert!(server.stop());
+}
+
+#[test]
+fn a_machine_without_a_host_says_what_to_do() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let launched = launch(&folder, None);
+    let text = String::from_utf8_lossy(&launched.stderr);
+    assert!(!launched.status.success(), "{text}");
+    for way in ["property transport", "HELIX_ENCODER", "dev.helix.encoder"] {
+        assert!(text.contains(way), "{way}: {text}");
+    }
 }
 
 fn daemon(folder: &tempfile::TempDir) -> (Daemon, String) {

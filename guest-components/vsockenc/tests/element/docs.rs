@@ -23,6 +23,25 @@ fn every_property_has_a_blurb_with_its_default() {
     }
 }
 
+/// Type, lowest, highest and default value.
+fn range(element: &str, property: &str) -> (gst::glib::Type, u32, u32, u32) {
+    let element = gst::ElementFactory::make(element).build().expect("the element");
+    let spec = element.find_property(property).expect("the property");
+    let range = spec.downcast_ref::<gst::glib::ParamSpecUInt>().expect("an unsigned number");
+    (spec.value_type(), range.minimum(), range.maximum(), range.default_value())
+}
+
+#[test]
+fn rates_have_the_ranges_of_x264enc() {
+    init();
+    for property in ["bitrate", "key-int-max"] {
+        let theirs = range("x264enc", property);
+        for name in ["vsockenc", "helixh264enc"] {
+            assert_eq!(range(name, property), theirs, "{name}: {property}");
+        }
+    }
+}
+
 #[test]
 fn gst_inspect_documents_both_elements() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -31,7 +50,17 @@ fn gst_inspect_documents_both_elements() {
     for (name, words) in [
         (
             "vsockenc",
-            vec!["kbit/s", "virtio-port:NAME", "(default: 5000)", "reconnect", "video/x-h264", "memory:DMABuf"],
+            vec![
+                "kbit/s",
+                "virtio-port:NAME",
+                "HELIX_ENCODER",
+                "virtio-port:dev.helix.encoder",
+                "/etc/helix/encoder-token",
+                "(default: 5000)",
+                "reconnect",
+                "video/x-h264",
+                "memory:DMABuf",
+            ],
         ),
         ("helixh264enc", vec!["kbit/s", "chosen", "reason", "(default: auto)"]),
     ] {

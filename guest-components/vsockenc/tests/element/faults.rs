@@ -185,6 +185,20 @@ fn what_cannot_get_better_is_an_error_also_when_reconnecting() {
 }
 
 #[test]
+fn a_pipe_as_token_file_is_an_error_that_nobody_waits_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("token");
+    let mode = rustix::fs::Mode::RUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).expect("a pipe");
+    let host = Host::start(Manners::default());
+    let encoder = Encoder::with(&host, &[("token-file", pipe.to_str().expect("a path"))]);
+    let (error, debug) = within(SLACK, "the error", || encoder.error());
+    assert!(error.matches(gst::ResourceError::NotAuthorized), "{error}");
+    assert!(debug.contains("no regular file"), "{debug}");
+    within(SLACK, "the stop", || encoder.element.set_state(gst::State::Null)).expect("stopped");
+}
+
+#[test]
 fn frames_answered_by_errors_are_dropped_and_the_next_comes_out() {
     let host = Host::start(Manners { fail_frames: 3, ..Manners::default() });
     let mut encoder = Encoder::with(&host, &[]);
@@ -237,10 +251,19 @@ fn a_flush_does_not_wait_for_a_host_that_is_frozen() {
 #[test]
 fn a_wrong_transport_does_not_start() {
     init();
-    for transport in [None, Some("nonsense"), Some("tcp://host")] {
+    for (transport, why) in [
+        (None, ["transport", "HELIX_ENCODER", "dev.helix.encoder"]),
+        (Some("nonsense"), ["transport", "nonsense", "unix:PATH"]),
+        (Some("tcp://host"), ["transport", "tcp://host", "the port is missing"]),
+    ] {
         let element = gst::ElementFactory::make("vsockenc").build().expect("the element");
+        let bus = gst::Bus::new();
+        element.set_bus(Some(&bus));
         element.set_property("transport", transport);
         assert!(element.set_state(gst::State::Paused).is_err(), "{transport:?}");
+        let message = bus.pop_filtered(&[gst::MessageType::Error]).expect("an error message");
+        let text = format!("{message:?}");
+        assert!(why.iter().all(|word| text.contains(word)), "{transport:?}: {text}");
         element.set_state(gst::State::Null).expect("stopped");
     }
 }

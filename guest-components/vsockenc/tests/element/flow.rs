@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use gst::prelude::*;
 use gst_video::{DownstreamForceKeyUnitEvent, UpstreamForceKeyUnitEvent, VideoFormat, VideoInfo};
+use helix_frame_protocol::{Matrix, limits};
 
 use crate::host::{Host, Manners, Seen, sum_of};
 use crate::support::*;
@@ -48,6 +49,41 @@ fn the_output_caps_have_profile_and_level() {
     }
     assert_eq!((caps.get::<i32>("width"), caps.get::<i32>("height")), (Ok(64), Ok(48)));
     assert_eq!(caps.get::<gst::Fraction>("framerate"), Ok(gst::Fraction::new(30, 1)));
+}
+
+#[test]
+fn the_output_caps_have_the_colours_that_the_host_was_told() {
+    let host = Host::start(Manners::default());
+    let cases = [
+        (VideoFormat::Nv12, "bt601", "bt601"),
+        (VideoFormat::Nv12, "smpte240m", "2:3:6:5"),
+        (VideoFormat::Bgrx, "sRGB", "bt709"),
+    ];
+    for (format, frames, stream) in cases {
+        let colours = frames.parse::<gst_video::VideoColorimetry>().expect("colorimetry");
+        let picture = VideoInfo::builder(format, 64, 48).colorimetry(&colours).build().expect("video info");
+        let mut encoder = Encoder::new(&host.transport(), &[]);
+        encoder.caps(&picture);
+        encoder.harness.push_and_pull(frame(&picture, 0).0).expect("an access unit");
+        let caps = encoder.harness.sinkpad().and_then(|pad| pad.current_caps()).expect("caps");
+        assert_eq!(caps.structure(0).expect("a structure").get::<&str>("colorimetry"), Ok(stream), "{frames}");
+    }
+    let matrices: Vec<_> = host.configures().iter().map(|configure| configure.colorimetry.matrix).collect();
+    assert_eq!(matrices, [Matrix::Bt601, Matrix::Bt709, Matrix::Bt709]);
+}
+
+#[test]
+fn rates_that_the_host_does_not_take_become_the_nearest() {
+    let host = Host::start(Manners::default());
+    for (bitrate, interval) in [("1", "2147483647"), ("2048000", "65536")] {
+        let mut encoder = Encoder::with(&host, &[("bitrate", bitrate), ("key-int-max", interval)]);
+        encoder.push(0);
+        encoder.harness.pull().expect("an access unit");
+    }
+    let configures = host.configures();
+    let rates: Vec<_> = configures.iter().map(|configure| (configure.bitrate, configure.keyframe_interval)).collect();
+    let longest = limits::MAX_KEYFRAME_INTERVAL;
+    assert_eq!(rates, [(limits::MIN_BITRATE, longest), (limits::MAX_BITRATE, longest)]);
 }
 
 #[test]
