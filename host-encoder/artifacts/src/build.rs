@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use helix_products::{Artifact, Order, Product, Target};
+use helix_products::{Artifact, Notices, Order, Product, Target};
 
 use crate::error::Error;
 
@@ -17,7 +17,8 @@ pub struct BuildArgs {
     pub output: PathBuf,
 }
 
-fn products(target: Target) -> [Product; 2] {
+/// The daemon and the library.
+pub fn products(target: Target) -> [Product; 2] {
     let library = format!("libhelix_host_encoder_capi.{}", target.library_extension());
     // On a Mac VideoToolbox encodes; OpenH264 is C++.
     let options: &[&str] = if target == Target::Mac { &["--no-default-features"] } else { &[] };
@@ -41,10 +42,10 @@ fn products(target: Target) -> [Product; 2] {
     ]
 }
 
-/// Builds, inspects and puts in place.
+/// Builds, inspects and puts in place, with the licences of what is linked in.
 ///
 /// # Errors
-/// When this machine lacks something, when it does not compile, and when the inspection finds a fault: then nothing new
+/// When this machine lacks something, when it does not compile, when a licence is not known, and when the inspection finds a fault: then nothing new
 /// is in the folder.
 pub fn build(args: &BuildArgs, root: &Path, say: &dyn Fn(&str)) -> Result<Vec<Artifact>, Error> {
     let host = Target::host();
@@ -62,5 +63,10 @@ pub fn build(args: &BuildArgs, root: &Path, say: &dyn Fn(&str)) -> Result<Vec<Ar
         imports: "host-encoder/dist/macos-imports.txt",
         hint: "OpenH264 needs a C++ compiler and an assembler:\n  sudo apt-get install g++ nasm",
     };
-    Ok(helix_products::build(&products(target), &order, say)?)
+    let products = products(target);
+    // Before anything is in place: what cannot be passed on is not built.
+    let notices = Notices::collect(&products, &order)?;
+    let mut made = helix_products::build(&products, &order, say)?;
+    made.push(notices.put(&order)?);
+    Ok(made)
 }

@@ -11,6 +11,6 @@ pub mod decoder;
 mod error;
 pub mod pictures;
 
-pub use crate::build::{BuildArgs, build};
+pub use crate::build::{BuildArgs, build, products};
 pub use crate::check::{CheckArgs, Checked, Measured, check};
 pub use crate::error::Error;

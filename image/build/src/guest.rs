@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use helix_command::Cmd;
+use helix_licences::Linked;
 use helix_recipe::{Architecture, GuestComponent};
 use helix_rootfs::apt::Package;
 use helix_rootfs::bootstrap::PackageFile;
@@ -23,7 +24,7 @@ use crate::workshop::Workshop;
 use crate::workspace::Workspace;
 
 /// Raised when the way a component is built or packed changes.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 /// The packages that the sysroot is made of: C's and the compiler's own parts, and the libraries that are linked to.
 const SYSROOT: [&str; 4] = ["libc6-dev", "libgcc-12-dev", "libgstreamer1.0-0", "libgstreamer-plugins-base1.0-0"];
 /// The libraries that are linked to: how their crates ask for them, and their names.
@@ -36,10 +37,15 @@ const LINKED: [(&str, &str); 7] = [
     ("GSTREAMER_VIDEO_1_0", "gstvideo-1.0"),
     ("GSTREAMER_ALLOCATORS_1_0", "gstallocators-1.0"),
 ];
+/// What all components are built from: what is linked in, and under which licence.
+const COMMON: [&str; 4] = ["Cargo.toml", "Cargo.lock", "LICENSE-APACHE", "LICENSE-MIT"];
 /// The package file in a component's entry of the cache.
 const FILE: &str = "component.deb";
 /// What stands for an archive in lists of packages: components come from none.
 pub(crate) const ARCHIVE: &str = "helix";
+
+/// The licence of a package's own files, in its copyright file.
+const OWN: &str = "Files: *\nCopyright: the authors of Helix\nLicense: MIT or Apache-2.0\n";
 
 /// What of a component is the same on every machine and in every build.
 struct Recipe {
@@ -120,6 +126,13 @@ pub(crate) struct GuestPackage {
     pub(crate) package: Package,
 }
 
+/// What is packed.
+struct Built {
+    library: PathBuf,
+    /// The copyright file.
+    copyright: String,
+}
+
 /// The inputs of components, which are known without building them.
 fn inputs(
     components: &[GuestComponent],
@@ -137,7 +150,7 @@ fn inputs(
                 .with("architecture", architecture.as_str())
                 .with("compiler", &compiler)
                 .with("sysroot", &sysroot.digest());
-            for name in recipe(*component).source.iter().chain(&["Cargo.toml", "Cargo.lock"]) {
+            for name in recipe(*component).source.iter().chain(&COMMON) {
                 inputs = inputs.with(&format!("source {name}"), &digest(name)?);
             }
             Ok(inputs)
@@ -216,7 +229,8 @@ impl Workshop<'_> {
             bootstrap::extract(&files, &tree, &|p| self.tools.toolbox().cmd(p)).doing("unpacking the sysroot")?;
             target.link_libraries()?;
             let library = target.compile(&recipe, self.conduct.offline)?;
-            self.pack(&recipe, &target, &library, sysroot.epoch, &scratch.join("package"), &dir.join(FILE))?;
+            let built = Built { library, copyright: target.copyright(&recipe, self.conduct.offline)? };
+            self.pack(&recipe, &target, &built, sysroot.epoch, &scratch.join("package"), &dir.join(FILE))?;
             crate::store::remove_tree(&scratch)?;
             self.progress.end("");
             Ok(())
@@ -241,12 +255,12 @@ impl Workshop<'_> {
         &self,
         recipe: &Recipe,
         target: &Target<'_>,
-        library: &Path,
+        built: &Built,
         epoch: u64,
         folder: &Path,
         file: &Path,
     ) -> Result<(), Error> {
-        let bytes = std::fs::read(library).map_err(|e| Error::io("reading", library, e))?;
+        let bytes = std::fs::read(&built.library).map_err(|e| Error::io("reading", &built.library, e))?;
         let depends = depends(&bytes).map_err(|why| Error::Component { name: recipe.package, why })?;
         let write = |name: &str, bytes: &[u8]| -> Result<(), Error> {
             let path = folder.join(name);
@@ -256,7 +270,7 @@ impl Workshop<'_> {
         };
         let Recipe { package, summary, recommends, library: name, folder: below, .. } = recipe;
         write(&format!("usr/lib/{}/{below}/{name}", target.multiarch()), &bytes)?;
-        write(&format!("usr/share/doc/{package}/copyright"), COPYRIGHT.as_bytes())?;
+        write(&format!("usr/share/doc/{package}/copyright"), built.copyright.as_bytes())?;
         let size = bytes.len().div_ceil(1024);
         let (version, architecture) = (env!("CARGO_PKG_VERSION"), self.architecture);
         let control = format!(
@@ -271,10 +285,6 @@ impl Workshop<'_> {
         Ok(cmd.args(["--root-owner-group", "--threads-max=1", "--build"]).arg(folder).arg(file).run()?)
     }
 }
-
-/// In the form that bills of materials are made from.
-const COPYRIGHT: &str = "Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/\n\
-    Upstream-Name: helix-image\n\nFiles: *\nCopyright: the authors of Helix\nLicense: MIT or Apache-2.0\n";
 
 /// The packages that a library needs. Whatever is not in [`DEPENDS`] would be missing in some image.
 fn depends(library: &[u8]) -> Result<String, String> {
@@ -351,6 +361,24 @@ impl Target<'_> {
         }
         cargo.run()?;
         Ok(build.join(triple).join("dist").join(recipe.library))
+    }
+
+    /// The copyright file, from which bills of materials are made too: whoever has the library has the licences of all
+    /// that is linked into it.
+    fn copyright(&self, recipe: &Recipe, offline: bool) -> Result<String, Error> {
+        let (root, triple) = (source_root(), self.triple());
+        let version = Cmd::new("rustc").arg("--version").output()?.text();
+        let linked = Linked {
+            root: &root,
+            packages: &[recipe.krate],
+            options: &[],
+            target: &triple,
+            compiler: version.split_whitespace().nth(1).unwrap_or_default(),
+            offline,
+        };
+        let components = linked.components();
+        let components = components.map_err(|e| Error::Component { name: recipe.package, why: e.to_string() })?;
+        Ok(helix_licences::copyright("helix-image", OWN, &components))
     }
 
     /// What rustc is told: to link with its own linker, against the sysroot alone; no path of this machine stays in what

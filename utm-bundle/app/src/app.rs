@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use helix_licences::{Component, Text};
+
 use crate::closure::Closure;
-use crate::component::{self, Component};
+use crate::component;
 use crate::fault::{Error, Fault, Wrong};
 use crate::image::{self, Download};
 use crate::sysroot::Sysroot;
@@ -247,7 +249,7 @@ impl<'a> Plan<'a> {
         let library = self.sysroot.library(&parts.host_encoder_library.display().to_string());
         let library = library.ok().flatten().map(|library| layout::library(&library.name));
         let files = [Some(layout::LAUNCHER.to_owned()), Some(layout::HOST_ENCODER.to_owned()), library];
-        let text = |title: &str, text: &str| component::Text { title: title.to_owned(), text: text.to_owned() };
+        let text = |title: &str, text: &str| Text { title: title.to_owned(), text: text.to_owned() };
         Component {
             name: "Helix".to_owned(),
             version: parts.version.to_owned(),

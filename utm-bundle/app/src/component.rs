@@ -17,6 +17,7 @@
 use std::io::Read;
 use std::path::{Component as Step, Path, PathBuf};
 
+use helix_licences::{Component, Text};
 use serde::Deserialize;
 
 use crate::fault::{Fault, Wrong};
@@ -25,32 +26,6 @@ use crate::fault::{Fault, Wrong};
 pub(crate) const LIST: &str = "share/licenses/components.json";
 /// The longest list and the longest text, in bytes.
 const LONGEST: u64 = 4 << 20;
-
-/// Something that was made by somebody and may be passed on under a licence.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Component {
-    /// Its name.
-    pub name: String,
-    /// Its version.
-    pub version: String,
-    /// Its licence, as an SPDX expression.
-    pub license: String,
-    /// Where its source is; empty if that is not known.
-    pub source: String,
-    /// What of the app is of it, in words or as paths.
-    pub files: Vec<String>,
-    /// The texts of the licence and of notices.
-    pub texts: Vec<Text>,
-}
-
-/// A text that has to be passed on.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Text {
-    /// Its file name, or what it is.
-    pub title: String,
-    /// The text.
-    pub text: String,
-}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -168,9 +168,9 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// cargo failed.
+    /// The licences of the crates are not known.
     #[error(transparent)]
-    Command(#[from] helix_command::Error),
+    Licences(#[from] helix_licences::Error),
 }
 
 impl Error {

@@ -24,7 +24,7 @@ mod write;
 
 pub use crate::app::{Parts, Vm, assemble};
 pub use crate::check::check;
-pub use crate::component::{Component, Text};
 pub use crate::crates::of_crates;
 pub use crate::fault::{Error, Fault, Wrong};
 pub use crate::info::IDENTIFIER;
+pub use helix_licences::{Component, Text};

@@ -44,6 +44,13 @@ pub struct Order<'a> {
     pub hint: &'a str,
 }
 
+impl Order<'_> {
+    /// The folder of what is shipped.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.root.join(self.output).join(self.target.triple())
+    }
+}
+
 /// A file that was built.
 #[derive(Debug, Clone, Serialize)]
 pub struct Artifact {
@@ -89,7 +96,7 @@ pub fn build(products: &[Product], order: &Order<'_>, say: &dyn Fn(&str)) -> Res
     let toolchain = Toolchain::find()?;
     toolchain.ensure(target, say)?;
     let linking = Linking::prepare(target, &toolchain, &allowed, &build)?;
-    let folder = output.join(target.triple());
+    let folder = order.folder();
     std::fs::create_dir_all(&folder).map_err(Error::file("making", &folder))?;
     let mut made = Vec::new();
     for product in products {
@@ -101,7 +108,7 @@ pub fn build(products: &[Product], order: &Order<'_>, say: &dyn Fn(&str)) -> Res
         let macos = if target == Target::Mac { Some(inspect(&product.name, &data, &allowed)?) } else { None };
         made.push((folder.join(&product.name), data, macos));
     }
-    made.into_iter().map(|(file, data, macos)| put(file, &data, macos)).collect()
+    made.into_iter().map(|(file, data, macos)| put(file, &data, 0o755, macos)).collect()
 }
 
 fn hint(order: &Order<'_>) -> String {
@@ -165,12 +172,12 @@ fn inspect(name: &str, data: &[u8], allowed: &AllowList) -> Result<MacFacts, Err
 }
 
 /// Writes a file aside and gives it its name when it is whole.
-fn put(file: PathBuf, data: &[u8], macos: Option<MacFacts>) -> Result<Artifact, Error> {
+pub(crate) fn put(file: PathBuf, data: &[u8], mode: u32, macos: Option<MacFacts>) -> Result<Artifact, Error> {
     let folder = file.parent().unwrap_or(Path::new("."));
     let write = || {
         let mut aside = tempfile::NamedTempFile::new_in(folder)?;
         aside.write_all(data)?;
-        aside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        aside.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(mode))?;
         aside.as_file().sync_all()?;
         aside.persist(&file).map_err(|e| e.error)
     };

@@ -11,6 +11,9 @@ pub enum Error {
     /// A program failed.
     #[error(transparent)]
     Command(#[from] helix_command::Error),
+    /// What products are made of cannot be passed on.
+    #[error(transparent)]
+    Licences(#[from] helix_licences::Error),
     /// Something does not compile or link.
     #[error("{source}\n{hint}")]
     Compile {
@@ -44,7 +47,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::NotReady(_) => 4,
-            Self::Command(_) | Self::Compile { .. } | Self::File { .. } => 5,
+            Self::Command(_) | Self::Licences(_) | Self::Compile { .. } | Self::File { .. } => 5,
             Self::Faults { .. } => 6,
         }
     }

@@ -5,10 +5,12 @@ mod build;
 mod error;
 mod launcher;
 mod linker;
+mod notices;
 mod target;
 
 pub use crate::build::{Artifact, MacFacts, Order, Product, build};
 pub use crate::error::Error;
 pub use crate::launcher::{LAUNCHER_IMPORTS, launcher};
 pub use crate::linker::{HEADER_ROOM, MINIMUM_MACOS, Toolchain};
+pub use crate::notices::{NOTICES, Notices};
 pub use crate::target::Target;

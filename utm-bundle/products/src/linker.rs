@@ -20,6 +20,8 @@ pub const HEADER_ROOM: u32 = 0x1000;
 /// The compiler that cargo runs.
 pub struct Toolchain {
     sysroot: PathBuf,
+    /// Its version, as `1.95.0`.
+    release: String,
     /// The commit of the compiler's source, by which it names files of the standard library.
     commit: String,
 }
@@ -34,7 +36,13 @@ impl Toolchain {
         let sysroot = Cmd::new(&rustc).args(["--print", "sysroot"]).output()?.text();
         let version = Cmd::new(&rustc).args(["--version", "--verbose"]).output()?.text();
         let commit = version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).unwrap_or("unknown");
-        Ok(Self { sysroot: sysroot.trim_end().into(), commit: commit.to_owned() })
+        let release = version.lines().find_map(|line| line.strip_prefix("release: ")).unwrap_or("unknown");
+        Ok(Self { sysroot: sysroot.trim_end().into(), release: release.to_owned(), commit: commit.to_owned() })
+    }
+
+    /// The compiler's version.
+    pub(crate) fn release(&self) -> &str {
+        &self.release
     }
 
     /// Installs the standard library for the target if it is missing, and says so.

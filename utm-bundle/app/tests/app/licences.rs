@@ -108,10 +108,10 @@ fn the_crates_of_the_host_encoder_for_a_mac_are_known_with_their_texts() {
     let foundation = named("objc2-core-foundation").expect("a crate for Macs only");
     assert!(!foundation.texts.is_empty(), "{foundation:?}");
     assert!(named("Rust standard library").is_some_and(|std| std.texts.len() == 2));
-    assert!(named("helix-host-encoder").is_some() && named("proptest").is_none(), "a crate of tests");
+    assert!(named("helix-host-encoder").is_some() && named("openh264-sys2").is_none(), "not on a Mac");
     for component in &components {
         assert!(!component.license.is_empty() && !component.texts.is_empty(), "{component:?}");
     }
     let error = of_crates(&root, &["no-such-crate"], "1.92.0").expect_err("no such crate").to_string();
-    assert!(error.contains("there is no package no-such-crate"), "{error}");
+    assert!(error.contains("no-such-crate"), "{error}");
 }
