@@ -327,7 +327,8 @@ pub(crate) enum VmAction {
     Console(VmName),
     /// Give a VM a fresh system disk from an image; its data disk stays
     #[command(
-        after_help = "Examples:\n  cargo xtask vm reset\n  cargo xtask vm reset work --image target/images/ubuntu-26.04"
+        after_help = "The disk before stays until the guest has come up from the fresh one.\n\nExamples:\n  cargo xtask vm reset\n  \
+                      cargo xtask vm reset work --image target/images/ubuntu-26.04\n  cargo xtask vm reset work --roll-back"
     )]
     Reset(VmResetArgs),
     /// Delete a VM with all its disks
@@ -433,6 +434,9 @@ pub(crate) struct VmResetArgs {
     /// The folder of the image [default: the one that the VM was made from]
     #[arg(long, value_name = "DIR")]
     pub(crate) image: Option<PathBuf>,
+    /// Take back the system disk from before the last reset, whose guest has not come up
+    #[arg(long, conflicts_with = "image")]
+    pub(crate) roll_back: bool,
 }
 
 #[derive(Debug, Args)]

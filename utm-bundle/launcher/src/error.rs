@@ -49,6 +49,9 @@ pub enum Error {
         /// What is needed, in bytes.
         needed: u64,
     },
+    /// Another image was taken, its guest did not come up, and the disk before is the system disk again.
+    #[error("the new image does not come up, and the earlier one is in its place again, with the same data: {0}")]
+    WentBack(Box<helix_vm::life::Error>),
     /// It was told to stop.
     #[error("interrupted")]
     Interrupted,

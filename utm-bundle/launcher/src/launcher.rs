@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use helix_vm::life::{EncoderState, Event, State as VmState, Up, UpConfig, Vm};
+use helix_vm::life::{EncoderState, Error as VmError, Event, State as VmState, Up, UpConfig, Vm};
 
 use crate::app::App;
 use crate::error::Error;
@@ -162,10 +162,22 @@ impl Worker {
             deadline: BOOT,
             interrupted: self.interrupted.clone(),
         };
-        let Up { ports, encoder, .. } = self.vm().up(&config, &mut |event| self.event(event))?;
+        let up = self.vm().up(&config, &mut |event| self.event(event));
+        let Up { ports, encoder, .. } = up.map_err(|error| self.went_back(error))?;
         self.forget_download()?;
         let encoder_ended = encoder == EncoderState::Ended;
         Ok(Report::Up { api: ports.api, update: self.another_image()?, encoder_ended })
+    }
+
+    /// A guest that does not come up from another image is ended, and the system disk from before is taken back.
+    fn went_back(&self, error: VmError) -> Error {
+        if !matches!(error, VmError::Guest { can_roll_back: true, .. }) {
+            return error.into();
+        }
+        match self.vm().down(SHUTDOWN).and_then(|_| self.vm().roll_back()) {
+            Ok(_) => Error::WentBack(Box::new(error)),
+            Err(second) => second.into(),
+        }
     }
 
     fn event(&self, event: Event<'_>) {

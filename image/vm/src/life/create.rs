@@ -70,6 +70,7 @@ pub(crate) fn config(image: &Image, system: u64) -> Config {
         user: image.user.clone(),
         hostname: image.hostname.clone(),
         system,
+        previous: None,
     }
 }
 

@@ -58,6 +58,12 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// There is no system disk to go back to.
+    #[error("the VM {name} has no earlier system disk: it was not reset, or its guest has come up since")]
+    NoPrevious {
+        /// The name.
+        name: String,
+    },
     /// Another command works on the machine.
     #[error("another command works on the VM {name}: {by}; wait for its end")]
     Busy {
@@ -169,7 +175,8 @@ pub enum Error {
         running: Option<String>,
     },
     /// The guest does not come up.
-    #[error("the VM {name} does not come up: {failure}{}", if *runs { left_running(name) } else { String::new() })]
+    #[error("the VM {name} does not come up: {failure}{}{}", if *runs { left_running(name) } else { String::new() },
+        if *can_roll_back { back(name) } else { String::new() })]
     Guest {
         /// The machine.
         name: String,
@@ -177,6 +184,8 @@ pub enum Error {
         failure: Box<GuestFailure>,
         /// Whether QEMU still runs.
         runs: bool,
+        /// Whether the system disk from before a reset can be taken back.
+        can_roll_back: bool,
     },
 }
 
@@ -197,6 +206,13 @@ fn left_running(name: &str) -> String {
     )
 }
 
+fn back(name: &str) -> String {
+    format!(
+        "\nThe system disk from before the reset is still there. To take it back:\n  cargo xtask vm down {name}\n  \
+         cargo xtask vm reset {name} --roll-back"
+    )
+}
+
 impl Error {
     /// The kind of this failure.
     pub fn kind(&self) -> Kind {
@@ -205,6 +221,7 @@ impl Error {
             | Self::NoVm { .. }
             | Self::NotRunning { .. }
             | Self::Runs { .. }
+            | Self::NoPrevious { .. }
             | Self::OtherImage { .. } => Kind::Usage,
             Self::Interrupted { .. } => Kind::Interrupted,
             Self::Image { .. } | Self::Newer { .. } | Self::Damaged { .. } => Kind::Image,

@@ -5,7 +5,7 @@
 //! | File | What it is |
 //! |---|---|
 //! | `vm.json` | what the machine was made from, and which file is its system disk |
-//! | `system.N.qcow2` | the system disk, a copy of an image; a reset makes the next N |
+//! | `system.N.qcow2` | the system disk, a copy of an image; a reset makes the next N, and the one before stays until the guest is up |
 //! | `data.vN.qcow2` | the data disk, which a reset keeps; N is the version of what is in it |
 //! | `id_ed25519`, `known_hosts` | how to log in, and the host key that was seen through the agent |
 //! | `token` | what the guest shows a host encoder that asks for a token |
@@ -45,7 +45,7 @@ pub use home::{Home, Vm};
 pub use image::Image;
 pub use logs::Log;
 pub use ports::Ports;
-pub use reset::Reset;
+pub use reset::{Reset, RolledBack};
 pub use sizes::Sizes;
 pub use status::{RunStatus, State, Status};
 pub use up::{Event, Up, UpConfig};

@@ -34,9 +34,10 @@ impl Vm {
         remove_folder(&self.old_folder())
     }
 
-    /// Removes system disks that a finished or an interrupted reset left.
+    /// Removes system disks that are neither the machine's nor the one that it can go back to.
     pub(crate) fn remove_old_disks(&self, config: &Config) -> Result<(), Error> {
-        for number in create::numbers(self, "system.")?.into_iter().filter(|number| *number != config.system) {
+        let kept = [Some(config.system), config.previous.as_ref().map(|previous| previous.system)];
+        for number in create::numbers(self, "system.")?.into_iter().filter(|number| !kept.contains(&Some(*number))) {
             let path = self.folder().join(create::system_disk(number));
             std::fs::remove_file(&path).map_err(Error::io("removing", &path))?;
         }

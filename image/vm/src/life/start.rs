@@ -144,6 +144,7 @@ mod tests {
             user: "user".into(),
             hostname: "host".into(),
             system: 1,
+            previous: None,
         };
         (vm, config)
     }

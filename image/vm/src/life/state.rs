@@ -35,6 +35,9 @@ pub(crate) struct Config {
     pub(crate) hostname: String,
     /// The number in the name of the system disk's file.
     pub(crate) system: u64,
+    /// What the machine was before a reset, until the guest has come up from the new disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<Box<Config>>,
 }
 
 /// How QEMU was started.

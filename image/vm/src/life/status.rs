@@ -58,6 +58,8 @@ pub struct Status {
     pub sha256: String,
     /// The guest's architecture.
     pub architecture: Arch,
+    /// Whether the system disk from before the last reset can be taken back.
+    pub can_roll_back: bool,
     /// What the system disk takes on this computer, in bytes; blocks that it shares with the image are counted too.
     pub system_disk_bytes: u64,
     /// What the data disk takes on this computer, in bytes.
@@ -106,6 +108,7 @@ impl Vm {
             folder: self.folder(),
             system_disk_bytes: size(create::system_disk(config.system)),
             data_disk_bytes: size(create::data_disk(create::DATA_VERSION)),
+            can_roll_back: config.previous.is_some(),
             image: config.image,
             recipe: config.recipe,
             sha256: config.sha256,

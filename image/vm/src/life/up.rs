@@ -248,17 +248,20 @@ impl Vm {
         if failure.reason == Reason::Interrupted {
             return Error::Interrupted { running: runs.then(|| self.name().to_owned()) };
         }
-        Error::Guest { name: self.name().to_owned(), failure, runs }
+        // What is wrong with vm.json would have been told before the guest was started.
+        let can_roll_back = self.config().is_ok_and(|config| config.previous.is_some());
+        Error::Guest { name: self.name().to_owned(), failure, runs, can_roll_back }
     }
 
-    /// Remembers that the guest is ready, and its host key.
+    /// Remembers that the guest is ready, and its host key; a system disk that was kept for the case that it is not goes.
     fn settled(&self, mut running: Running, run: &mut Run) -> Result<(), Error> {
         if let Settled::Degraded(units) = running.settled() {
             run.failed_units.clone_from(units);
         }
         self.pin_host_key(running.agent())?;
         run.ready = true;
-        state::write(&self.run_file(), run)
+        state::write(&self.run_file(), run)?;
+        self.forget_previous()
     }
 
     fn result(&self, run: &Run, begun: Instant, prepare: Duration, boot: Duration) -> Result<Up, Error> {

@@ -79,14 +79,44 @@ fn data_outlives_starts_and_resets() {
     let reset = world.vm().reset(Some(&newer), &mut |_, _| {}).unwrap();
     assert_eq!(reset.image, newer);
     assert_eq!(std::fs::read(world.file("system.2.qcow2")).unwrap(), b"a newer disk");
-    assert!(!world.file("system.1.qcow2").exists());
     // From now on it is made from that image, and not from the other.
     let error = world.up_with(&world.config("")).unwrap_err();
     assert!(matches!(error, Error::OtherImage { .. }), "{error}");
     let mut config = world.config("");
     config.image = None;
+    assert!(world.file("system.1.qcow2").exists(), "the newer disk has not shown yet that it is good");
     world.up_with(&config).unwrap();
     assert_eq!(world.ups(), 3);
+    assert!(!world.file("system.1.qcow2").exists(), "now it has");
+    world.vm().down(PATIENCE).unwrap();
+    assert!(matches!(world.vm().roll_back(), Err(Error::NoPrevious { .. })));
+}
+
+#[test]
+fn a_machine_whose_new_disk_does_not_come_up_goes_back() {
+    let world = World::new();
+    world.up();
+    world.vm().down(PATIENCE).unwrap();
+    std::fs::write(world.file("system.1.qcow2"), "what the guest wrote").unwrap();
+    let before = std::fs::read(world.file("vm.json")).unwrap();
+    // Two resets in a row: what is kept is what was good.
+    for name in ["bad", "worse"] {
+        let image = world.image(name, b"a disk that does not boot");
+        world.vm().reset(Some(&image), &mut |_, _| {}).unwrap();
+        let mut config = world.config("silent");
+        (config.image, config.deadline) = (None, Duration::from_secs(1));
+        let error = world.up_with(&config).unwrap_err();
+        assert!(error.to_string().contains("cargo xtask vm reset a --roll-back"), "{error}");
+        assert!(matches!(world.vm().roll_back(), Err(Error::Runs { .. })));
+        world.vm().down(PATIENCE).unwrap();
+        assert!(world.vm().status().unwrap().can_roll_back);
+    }
+    assert_eq!(world.vm().roll_back().unwrap().image, world.path("image"));
+    assert_eq!(std::fs::read(world.file("vm.json")).unwrap(), before);
+    assert_eq!(std::fs::read(world.file("system.1.qcow2")).unwrap(), b"what the guest wrote");
+    assert!(!world.file("system.2.qcow2").exists() && !world.file("system.3.qcow2").exists());
+    world.up();
+    assert!(!world.vm().status().unwrap().can_roll_back);
 }
 
 #[test]

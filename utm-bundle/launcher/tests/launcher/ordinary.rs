@@ -99,6 +99,23 @@ fn an_app_with_another_image_says_so_and_takes_it_only_when_told() {
 }
 
 #[test]
+fn an_image_that_does_not_come_up_gives_way_to_the_one_before() {
+    let world = World::new();
+    world.ready().quit();
+    world.image(b"a disk that does not boot");
+    let good = std::fs::read_to_string(world.contents("MacOS/qemu-system-aarch64")).unwrap();
+    let bad = "case \"$*\" in *system.2.qcow2*) echo 'no bootable device' >&2; exit 1;; esac";
+    world.program("MacOS/qemu-system-aarch64", &format!("{bad}\n{good}"));
+    let mut launched = world.launch(&["--update"], "");
+    assert_eq!(launched.ends().code(), Some(1));
+    launched.says("the earlier one is in its place again, with the same data");
+    launched.says("no bootable device");
+    assert!(world.file("system.1.qcow2").exists() && !world.file("system.2.qcow2").exists());
+    world.ready().quit();
+    assert_eq!(world.ups(), 2, "the data disk stays");
+}
+
+#[test]
 fn ctrl_c_while_the_guest_comes_up_ends_it() {
     let world = World::new();
     let launched = world.launch(&[], "boot=600000");
