@@ -2,7 +2,7 @@
 //!
 //! Every program goes through [`Cmd`]: its argument vector, duration and output become `tracing` events with the target
 //! `command` (the build writes those to `build.log`), and a failure names the program, its arguments, its status and the
-//! end of what it printed to standard error.
+//! end of what it printed to standard error. Secrets of this project's environment are not passed on.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -13,6 +13,11 @@ use std::time::{Duration, Instant};
 
 /// How much of standard error an error message repeats, in bytes.
 const STDERR_TAIL: usize = 2048;
+
+/// Variables of the environment with secrets of this project, which it reads itself. No program that it runs needs one, and a compiler
+/// runs the code of many people.
+const SECRETS: [&str; 5] =
+    ["HELIX_CERTIFICATE_PASSWORD", "HELIX_MINISIGN_PASSWORD", "APPLE_API_KEY", "APPLE_API_KEY_ID", "APPLE_API_ISSUER"];
 
 /// A program could not be run, or ran and failed.
 #[derive(Debug, thiserror::Error)]
@@ -183,6 +188,9 @@ impl Cmd {
         if self.env_clear {
             command.env_clear();
         }
+        for name in SECRETS {
+            command.env_remove(name);
+        }
         command.envs(&self.env);
         if let Some(dir) = &self.dir {
             command.current_dir(dir);
@@ -334,6 +342,20 @@ mod tests {
         });
         let mut child = child.join().unwrap();
         assert!(!child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn secrets_are_not_passed_on_unless_a_program_is_given_one() {
+        let removed = |cmd: Cmd| {
+            let std = cmd.to_std();
+            let gone = std.get_envs().filter(|(_, value)| value.is_none());
+            gone.map(|(name, _)| name.to_string_lossy().into_owned()).collect::<Vec<_>>()
+        };
+        let mut all = SECRETS.map(str::to_owned).to_vec();
+        all.sort();
+        assert_eq!(removed(Cmd::new("a")), all);
+        let given = removed(Cmd::new("a").env("APPLE_API_KEY", "x"));
+        assert!(given.len() == SECRETS.len() - 1 && !given.contains(&"APPLE_API_KEY".to_owned()), "{given:?}");
     }
 
     #[test]
