@@ -246,10 +246,14 @@ impl Check {
             (false, false) => self.fault(path(image::DISK), Wrong::Missing("there is no download.json either")),
             (false, true) => {
                 let text = self.read(&path(image::DOWNLOAD)).unwrap_or_default();
-                let good = |d: &Download| image::is_sha256(&d.sha256) && !d.url.is_empty() && d.size > 0;
                 let wrong = match serde_json::from_slice::<Download>(&text) {
-                    Ok(download) if good(&download) => return,
-                    Ok(_) => "it needs a url, a sha256 of 64 digits and a size".to_owned(),
+                    Ok(Download { sha256, size, .. }) if !image::is_sha256(&sha256) || size == 0 => {
+                        "it needs a sha256 of 64 digits and a size".to_owned()
+                    }
+                    Ok(download) => match Download::wrong_url(&download.url) {
+                        None => return,
+                        Some(why) => why,
+                    },
                     Err(why) => why.to_string(),
                 };
                 self.fault(path(image::DOWNLOAD), Wrong::Content(wrong));

@@ -24,6 +24,15 @@ pub(crate) struct Download {
     pub(crate) size: u64,
 }
 
+impl Download {
+    /// What is wrong with an address; the launcher asks servers of the web only.
+    pub(crate) fn wrong_url(url: &str) -> Option<String> {
+        let good =
+            ["https://", "http://"].iter().any(|scheme| url.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+        (!good).then(|| format!("its url must begin with https:// or http:// and is {url:?}"))
+    }
+}
+
 /// What the manifest says, in as far as it matters here.
 #[derive(Deserialize)]
 pub(crate) struct Manifest {

@@ -21,6 +21,11 @@ pub struct Volume<'a> {
     pub modified: SystemTime,
 }
 
+/// The largest file that [`write_disk_image`] can pack on this machine, in bytes; on a Mac there is no limit.
+pub fn largest_in_disk_image() -> u64 {
+    if cfg!(target_os = "macos") { u64::MAX } else { iso::LARGEST }
+}
+
 /// Packs a folder, an application, as a volume with a link to Applications beside it.
 ///
 /// On a Mac `hdiutil` makes it, with HFS+; elsewhere it is ISO 9660 with Rock Ridge, which macOS mounts as well. `progress` is

@@ -26,7 +26,7 @@ use crate::{Error, Fault};
 /// A logical block, in bytes.
 const BLOCK: u64 = 2048;
 /// The largest file, in bytes: the length of an extent has 32 bits.
-const LARGEST: u64 = 0xFFFF_FFFF;
+pub(crate) const LARGEST: u64 = 0xFFFF_FFFF;
 /// The most folders: their numbers in the path table have 16 bits.
 const MOST_FOLDERS: usize = 0xFFFF;
 
@@ -47,7 +47,7 @@ pub(crate) fn faults(entries: &[Entry]) -> Vec<Fault> {
     let large = entries.iter().filter(|e| e.bytes() > LARGEST);
     let why = |bytes: u64| {
         format!(
-            "has {bytes} bytes, and a Mac reads files below 4 GiB from ISO 9660 only; make a .zip, or the .dmg on a Mac"
+            "has {bytes} bytes, and a Mac reads files below 4 GiB from ISO 9660 only; make a .zip only, or the .dmg on a Mac"
         )
     };
     let mut faults: Vec<_> = large.map(|e| Fault { path: e.path.clone(), why: why(e.bytes()) }).collect();

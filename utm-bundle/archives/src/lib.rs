@@ -17,7 +17,7 @@ mod tree;
 mod udif;
 mod zip;
 
-pub use crate::disk_image::{Volume, write_disk_image};
+pub use crate::disk_image::{Volume, largest_in_disk_image, write_disk_image};
 pub use crate::error::{Error, Fault};
 pub use crate::tree::Tree;
 pub use crate::udif::Udif;

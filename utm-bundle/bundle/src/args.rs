@@ -17,6 +17,12 @@ pub struct MakeArgs {
     /// Where the disk can be had, with --vm download
     #[arg(long, value_name = "URL", required_if_eq("vm", "download"))]
     pub disk_url: Option<String>,
+    /// Make no Helix.dmg, which on Linux cannot hold a disk of 4 GiB or more
+    #[arg(long)]
+    pub no_dmg: bool,
+    /// A word that UTM adds to QEMU's command line; can be given several times. UTM asks before it runs a VM that has any
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    pub utm_argument: Vec<String>,
     /// The folder of what is made; an earlier bundle there gives way
     #[arg(long, value_name = "DIR", default_value = "target/bundle")]
     pub output: PathBuf,

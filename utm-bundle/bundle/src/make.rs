@@ -77,6 +77,8 @@ pub struct MadeFile {
 pub fn make(args: &MakeArgs, root: &Path, progress: &dyn Progress) -> Result<Made, Error> {
     // What takes a second is refused before what takes minutes.
     let (key, signer) = (key(args)?, signer(args)?);
+    must_fit_disk_image(args)?;
+    helix_utm_package::check_arguments(&args.utm_argument)?;
     #[cfg(feature = "notarization")]
     let notary = if args.notarize { Some(helix_notary::Service::from_environment()?) } else { None };
     let output = Output::start(&args.output)?;
@@ -90,9 +92,10 @@ pub fn make(args: &MakeArgs, root: &Path, progress: &dyn Progress) -> Result<Mad
         None => signature,
     };
     let utm_uuid = utm(args, folder, progress)?;
-    pack(folder, progress)?;
+    pack(args, folder, progress)?;
     progress.begin("publish");
-    let files = [UTM_ZIP, APP_ZIP, APP_DMG].map(|name| folder.join(name));
+    let mut files = vec![folder.join(UTM_ZIP), folder.join(APP_ZIP)];
+    files.extend((!args.no_dmg).then(|| folder.join(APP_DMG)));
     let published = helix_provenance::publish_beside(&files, &build(args, root)?, key.as_ref())?;
     progress.end(&format!("{} files with digests", published.len()));
     let place = output.finish()?;
@@ -110,6 +113,18 @@ fn key(args: &MakeArgs) -> Result<Option<Key>, Error> {
     let password =
         helix_provenance::password(helix_provenance::PASSWORD_VARIABLE, args.minisign_password_file.as_ref())?;
     Ok(Some(Key::open(path, password.as_deref())?))
+}
+
+/// A disk in the app has to fit into the disk image too.
+fn must_fit_disk_image(args: &MakeArgs) -> Result<(), Error> {
+    let disk = args.image.join("disk.qcow2");
+    // One that is missing is told with the image's other faults.
+    let bytes = std::fs::metadata(&disk).map_or(0, |metadata| metadata.len());
+    if args.no_dmg || args.vm == VmArg::Download || bytes <= helix_archives::largest_in_disk_image() {
+        return Ok(());
+    }
+    let why = "has 4 GiB or more, which a .dmg that is made on Linux cannot hold; add --no-dmg, or --vm download, or make it on a Mac";
+    Err(Error::Place { path: disk, why })
 }
 
 /// Who signs the app.
@@ -255,7 +270,7 @@ fn good(faults: Vec<String>, signature: String, progress: &dyn Progress) -> Resu
 fn utm(args: &MakeArgs, folder: &Path, progress: &dyn Progress) -> Result<String, Error> {
     progress.begin("package for UTM");
     let package = folder.join(UTM);
-    let options = helix_utm_package::Options::default();
+    let options = helix_utm_package::Options { arguments: args.utm_argument.clone(), ..Default::default() };
     let made = helix_utm_package::create(&args.image, &package, &options, &mut |done, all| progress.at(done, all))?;
     zip(&package, &folder.join(UTM_ZIP), progress)?;
     std::fs::remove_dir_all(&package).map_err(Error::io("removing", &package))?;
@@ -271,12 +286,15 @@ fn zip(from: &Path, to: &Path, progress: &dyn Progress) -> Result<(), Error> {
     Ok(helix_archives::write_zip(&Tree::read(from)?, time(), to, &mut |done, all| progress.at(done, all))?)
 }
 
-/// The app as one file, in both forms.
-fn pack(folder: &Path, progress: &dyn Progress) -> Result<(), Error> {
+/// The app as one file, in each form that is wanted.
+fn pack(args: &MakeArgs, folder: &Path, progress: &dyn Progress) -> Result<(), Error> {
     let app = folder.join(APP);
     progress.begin("zip");
     zip(&app, &folder.join(APP_ZIP), progress)?;
     progress.end("");
+    if args.no_dmg {
+        return Ok(());
+    }
     progress.begin("disk image");
     let icon = app.join("Contents/Resources/AppIcon.icns");
     let volume = Volume { name: "Helix", icon: Some(&icon), modified: time() };
@@ -289,7 +307,7 @@ fn pack(folder: &Path, progress: &dyn Progress) -> Result<(), Error> {
 /// What the provenance says of how it was made.
 fn build(args: &MakeArgs, root: &Path) -> Result<Build, Error> {
     let vm = if args.vm == VmArg::Download { "download" } else { "embed" };
-    let options = json!({ "vm": vm, "disk-url": args.disk_url, "app-version": args.app_version });
+    let options = json!({ "vm": vm, "disk-url": args.disk_url, "app-version": args.app_version, "utm-arguments": args.utm_argument });
     let tools = [("helix-bundle", env!("CARGO_PKG_VERSION").to_owned()), ("rustc", compiler(root)?)];
     Ok(Build {
         image: args.image.clone(),

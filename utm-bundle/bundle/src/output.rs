@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 
-/// Only a bundle has this in it.
-const MARK: &str = helix_provenance::STATEMENT;
+/// Only a bundle has both in it.
+const MARKS: [&str; 2] = [helix_provenance::STATEMENT, crate::make::APP];
 
 /// A bundle in the making. What an interrupted attempt left is removed.
 #[derive(Debug)]
@@ -24,9 +24,6 @@ impl Output {
         let place = std::path::absolute(place).map_err(Error::io("looking for", place))?;
         let refuse = |why| Error::Place { path: place.clone(), why };
         let name = place.file_name().and_then(|name| name.to_str()).ok_or(refuse("this is no name of a folder"))?;
-        if place.symlink_metadata().is_ok() && !is_bundle_or_empty(&place) {
-            return Err(refuse("is there and is no bundle; remove it, or choose another --output"));
-        }
         let parent = place.parent().unwrap_or(Path::new("/"));
         fs::create_dir_all(parent).map_err(Error::io("making", parent))?;
         let beside = |end: &str| place.with_file_name(format!(".{name}.{end}"));
@@ -38,6 +35,9 @@ impl Output {
                 return Err(refuse("is being made by another process; wait for it, or choose another --output"));
             }
             Err(TryLockError::Error(error)) => return Err(Error::io("locking", &lock)(error)),
+        }
+        if place.symlink_metadata().is_ok() && !is_bundle_or_empty(&place) {
+            return Err(refuse("is there and is no bundle; remove it, or choose another --output"));
         }
         let (aside, old) = (beside("new"), beside("old"));
         if old.exists() && !place.exists() {
@@ -76,7 +76,8 @@ impl Drop for Output {
 }
 
 fn is_bundle_or_empty(place: &Path) -> bool {
-    place.join(MARK).is_file() || fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_none())
+    MARKS.iter().all(|mark| place.join(mark).exists())
+        || fs::read_dir(place).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 fn remove(folder: &Path) -> Result<(), Error> {

@@ -81,7 +81,8 @@ impl Mac {
         std::fs::create_dir_all(self.programs()).unwrap();
         let path = self.programs().join(name);
         let log = self.folder.path().join("log");
-        std::fs::write(&path, format!("#!/bin/sh\nprintf '%s\\n' \"{name} $*\" >> '{}'\n{text}\n", log.display())).unwrap();
+        std::fs::write(&path, format!("#!/bin/sh\nprintf '%s\\n' \"{name} $*\" >> '{}'\n{text}\n", log.display()))
+            .unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
     }
 
@@ -128,7 +129,10 @@ fn a_good_bundle_is_asked_about_in_all_ways_and_nothing_stays_mounted() {
     let (asked, app) = (mac.asked(), mac.app().display().to_string());
     assert!(asked.contains(&format!("codesign --verify --deep --strict --verbose=4 {app}\n")), "{asked}");
     assert!(asked.contains(&format!("spctl --assess --type execute --verbose=4 {app}\n")), "{asked}");
-    assert!(asked.contains("hdiutil verify") && asked.trim().lines().last().unwrap().starts_with("hdiutil detach"), "{asked}");
+    assert!(
+        asked.contains("hdiutil verify") && asked.trim().lines().last().unwrap().starts_with("hdiutil detach"),
+        "{asked}"
+    );
 }
 
 #[test]
@@ -136,11 +140,31 @@ fn each_thing_that_is_wrong_is_told_by_its_step() {
     let cases = [
         ("system", "sw_vers", "echo 13.6", "needs macOS 14"),
         ("digests", "shasum", "echo 'Helix.dmg: FAILED' >&2; exit 1", "FAILED"),
-        ("codesign", "codesign", "case \"$*\" in *verify*) echo 'a sealed resource is missing' >&2; exit 1;; esac", "sealed resource"),
+        (
+            "codesign",
+            "codesign",
+            "case \"$*\" in *verify*) echo 'a sealed resource is missing' >&2; exit 1;; esac",
+            "sealed resource",
+        ),
         ("entitlements", "codesign", "", "Contents/MacOS/Helix has {}"),
-        ("libraries", "otool", "echo x; echo '\t/opt/homebrew/lib/libz.1.dylib (compatibility version 1)'", "/opt/homebrew/lib/libz.1.dylib"),
-        ("libraries", "otool", "echo x; echo '\t@rpath/Gone.framework/Versions/A/Gone (compatibility version 1)'", "loads @rpath/Gone"),
-        ("disk-image", "hdiutil", "case $1 in verify) echo 'checksum is invalid' >&2; exit 1;; esac", "checksum is invalid"),
+        (
+            "libraries",
+            "otool",
+            "echo x; echo '\t/opt/homebrew/lib/libz.1.dylib (compatibility version 1)'",
+            "/opt/homebrew/lib/libz.1.dylib",
+        ),
+        (
+            "libraries",
+            "otool",
+            "echo x; echo '\t@rpath/Gone.framework/Versions/A/Gone (compatibility version 1)'",
+            "loads @rpath/Gone",
+        ),
+        (
+            "disk-image",
+            "hdiutil",
+            "case $1 in verify) echo 'checksum is invalid' >&2; exit 1;; esac",
+            "checksum is invalid",
+        ),
         ("disk-image", "hdiutil", "", "no link to Applications"),
         ("vm", "open", "echo 'LSOpenURLs failed' >&2; exit 1", "LSOpenURLs failed"),
     ];

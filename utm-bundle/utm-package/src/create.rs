@@ -101,6 +101,14 @@ fn names(to: &Path) -> Result<(&str, PathBuf), Error> {
     }
 }
 
+/// Whether UTM would give QEMU these words as they are, for callers who want to know it early.
+///
+/// # Errors
+/// With all the words that it would not.
+pub fn check_arguments(words: &[String]) -> Result<(), Error> {
+    refuse(Path::new("config.plist"), argument_faults(words))
+}
+
 /// UTM splits its arguments at white space, and takes quotation marks off.
 fn argument_faults(words: &[String]) -> Vec<Fault> {
     let bad = |word: &&String| word.is_empty() || word.contains(|c: char| c.is_whitespace() || c == '"');

@@ -185,6 +185,27 @@ fn a_killed_run_loses_nothing() {
 }
 
 #[test]
+fn what_is_asked_for_is_made_and_what_cannot_be_is_told_first() {
+    let bench = Bench::new();
+    let web = ["--vm", "download", "--disk-url", "ftp://example.org/disk.qcow2"];
+    Run::of(bench.make("out", &web)).ends_with(3).says(&["its url must begin with https://"]);
+    Run::of(bench.make("out", &["--utm-argument", "-device a"])).ends_with(3).says(&["\"-device a\" would not come"]);
+    let wanted = ["--no-dmg", "--utm-argument", "-device", "--utm-argument", "usb-tablet"];
+    let made = Run::of(bench.make("out", &wanted)).ends_with(0).json();
+    assert_eq!(made["bundle"]["files"].as_array().expect("files").len(), 3);
+    assert!(!bench.at("out/Helix.dmg").exists() && bench.at("out/Helix.zip").exists());
+    let package = bench.at("out/helix-linux.utm.zip");
+    let config =
+        Command::new("unzip").arg("-p").arg(package).arg("helix-linux.utm/config.plist").output().expect("unzip");
+    let config: String = String::from_utf8(config.stdout).expect("text").split_whitespace().collect();
+    assert!(config.contains("<string>-device</string><string>usb-tablet</string>"), "{config}");
+    let disk = fs::File::options().write(true).open(bench.at("image/disk.qcow2")).expect("a disk");
+    disk.set_len(5 << 30).expect("a large disk, of holes");
+    Run::of(bench.make("large", &[])).ends_with(2).says(&["has 4 GiB or more", "--no-dmg"]);
+    assert!(!bench.at("large").exists());
+}
+
+#[test]
 fn a_key_signs_all_files() {
     let bench = Bench::new();
     let (public, secret) = (bench.at("key.pub"), bench.at("key"));

@@ -30,7 +30,7 @@ fn remove(path: &Path) {
 }
 
 /// The change, the file that is named, and what is said of it.
-const FAULTS: [(Change, &str, &str); 25] = [
+const FAULTS: [(Change, &str, &str); 26] = [
     (
         |c| {
             let data = std::fs::read(c.join(PIXMAN).join("pixman-1.0")).expect("a library");
@@ -158,7 +158,17 @@ const FAULTS: [(Change, &str, &str); 25] = [
             put(&c.join("Resources/image/download.json"), text);
         },
         "Contents/Resources/image/download.json",
-        "it needs a url, a sha256 of 64 digits and a size",
+        "it needs a sha256 of 64 digits and a size",
+    ),
+    (
+        |c| {
+            remove(&c.join("Resources/image/disk.qcow2"));
+            let digest = "0".repeat(64);
+            let text = format!(r#"{{ "url": "file:///etc/passwd", "sha256": "{digest}", "size": 1 }}"#);
+            put(&c.join("Resources/image/download.json"), &text);
+        },
+        "Contents/Resources/image/download.json",
+        "its url must begin with https:// or http:// and is \"file:///etc/passwd\"",
     ),
 ];
 

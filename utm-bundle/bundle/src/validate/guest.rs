@@ -25,7 +25,11 @@ pub(super) const QUESTIONS: [Question; 4] = [
         good: |answer| answer.contains("venus"),
         otherwise: "the guest has no Venus",
     },
-    Question { command: ENCODE, good: |answer| answer.parse().is_ok_and(|bytes: u32| bytes > 100), otherwise: "no frame came back" },
+    Question {
+        command: ENCODE,
+        good: |answer| answer.parse().is_ok_and(|bytes: u32| bytes > 100),
+        otherwise: "no frame came back",
+    },
 ];
 
 /// A few frames through the host encoder beside QEMU. Only these plugins are scanned: all of them take long.

@@ -135,7 +135,10 @@ pub fn validate(args: &ValidateArgs, root: &Path, progress: &dyn Progress) -> Re
     let folder = std::path::absolute(&args.bundle).map_err(Error::io("looking for", &args.bundle))?;
     let app = folder.join(APP);
     if !app.is_dir() {
-        return Err(Error::Place { path: folder, why: "there is no Helix.app in it; make it with\n  cargo xtask bundle" });
+        return Err(Error::Place {
+            path: folder,
+            why: "there is no Helix.app in it; make it with\n  cargo xtask bundle",
+        });
     }
     let bundle = Bundle {
         app,

@@ -44,7 +44,12 @@ impl Launched {
             let log = self.vm.home().join(format!(".{NAME}.launcher.log"));
             let log = std::fs::read_to_string(log).unwrap_or_else(|error| format!("its log: {error}"));
             let last: Vec<&str> = log.lines().rev().take(3).collect();
-            return failed(format!("the guest is {:?} after {:?}; last: {}", self.state(), self.patience.boot, last.join(" < ")));
+            return failed(format!(
+                "the guest is {:?} after {:?}; last: {}",
+                self.state(),
+                self.patience.boot,
+                last.join(" < ")
+            ));
         }
         let run = self.vm.status().ok().and_then(|status| status.run);
         let accelerator = run.map(|run| format!("{:?}", run.accelerator)).unwrap_or_default();
@@ -59,7 +64,11 @@ impl Launched {
                 faults.push(format!("{}: {answer:?}", question.otherwise));
             }
         }
-        if faults.is_empty() { Ok(format!("{} questions answered", QUESTIONS.len())) } else { failed(faults.join("; ")) }
+        if faults.is_empty() {
+            Ok(format!("{} questions answered", QUESTIONS.len()))
+        } else {
+            failed(faults.join("; "))
+        }
     }
 
     /// What a command in the guest prints, however it ends.

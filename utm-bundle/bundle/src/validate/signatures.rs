@@ -23,7 +23,9 @@ pub(super) fn entitlements(bundle: &Bundle) -> Said {
         match granted(&text) {
             Some(has) if has.iter().map(String::as_str).eq(wanted.iter().copied()) => count += has.len(),
             Some(has) => faults.push(format!("{} has {has:?} instead of {wanted:?}", code.path)),
-            None => faults.push(format!("codesign tells the entitlements of {} in a form that is not known", code.path)),
+            None => {
+                faults.push(format!("codesign tells the entitlements of {} in a form that is not known", code.path))
+            }
         }
     }
     if faults.is_empty() { Ok(format!("{count} entitlements")) } else { failed(faults.join("; ")) }
@@ -48,7 +50,9 @@ pub(super) fn gatekeeper(bundle: &Bundle) -> Said {
     match (assessed, report.authority) {
         (Err(error @ helix_command::Error::Start { .. }), _) => Err(error.into()),
         (Err(_), Authority::AdHoc) => Ok("refused, as every ad hoc signature is".to_owned()),
-        (Ok(()), Authority::AdHoc) => Err(Stop::NotRun("accepted although ad hoc: Gatekeeper is switched off".to_owned())),
+        (Ok(()), Authority::AdHoc) => {
+            Err(Stop::NotRun("accepted although ad hoc: Gatekeeper is switched off".to_owned()))
+        }
         (Err(error), _) => failed(error.to_string()),
         (Ok(()), _) => {
             Cmd::new("xcrun").args(["stapler", "validate"]).arg(&bundle.app).run()?;

@@ -65,7 +65,9 @@ impl InUtm {
             };
             Ok(last.split_whitespace().any(|one| one.eq_ignore_ascii_case(word)).then_some(()))
         })?;
-        said.ok_or_else(|| Stop::Failed(format!("the VM never {what} ({patience:?}); utmctl said last: {}", last.trim())))
+        said.ok_or_else(|| {
+            Stop::Failed(format!("the VM never {what} ({patience:?}); utmctl said last: {}", last.trim()))
+        })
     }
 }
 
