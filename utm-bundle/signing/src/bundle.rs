@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::entitlements;
 use crate::error::{Error, Fault};
 
+/// More than any program or library has, in bytes: QEMU, the largest, has some 60 MiB.
+pub(crate) const LARGEST_CODE: u64 = 1 << 30;
+/// The largest property list that is read, in bytes.
+pub(crate) use helix_property_list::LARGEST as LARGEST_LIST;
+
 /// What is at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Thing {
@@ -68,13 +73,13 @@ impl Bundle {
                 ["Contents", "Frameworks", folder, "Versions", "A", name]
                     if folder.strip_suffix(".framework") == Some(name) =>
                 {
-                    inner.push(framework(app, path, folder, &mut faults));
+                    inner.push(framework(app, &things, path, folder, &mut faults)?);
                 }
                 ["Contents", "MacOS", name] => inner.push(program(name)),
                 _ => {}
             }
         }
-        let information = information(app, "Contents/Info.plist", &mut faults);
+        let information = information(app, &things, "Contents/Info.plist", &mut faults)?;
         if let Some((identifier, executable)) = information {
             let own = inner.iter().position(|code| code.nested == format!("Contents/MacOS/{executable}"));
             match own {
@@ -94,6 +99,15 @@ impl Bundle {
             Some(main) if faults.is_empty() => Ok(Self { app: app.to_owned(), things, inner, main }),
             _ => Err(Error::App { app: app.to_owned(), faults }),
         }
+    }
+
+    /// The bytes of a file of the app, `most` at most.
+    ///
+    /// # Errors
+    /// As a fault of the app when there is no file, or a larger one.
+    pub(crate) fn bytes(&self, path: &str, most: u64) -> Result<Vec<u8>, Error> {
+        let fault = |what| Error::App { app: self.app.clone(), faults: vec![Fault::new(path, what)] };
+        bytes(&self.app, &self.things, path, most)?.map_err(fault)
     }
 
     /// All code, the inner first.
@@ -126,31 +140,59 @@ fn program(name: &str) -> Code {
     Code { nested: path.clone(), path, identifier: String::new(), sealed: None }
 }
 
-fn framework(app: &Path, path: &str, folder: &str, faults: &mut Vec<Fault>) -> Code {
+fn framework(
+    app: &Path,
+    things: &BTreeMap<String, Thing>,
+    path: &str,
+    folder: &str,
+    faults: &mut Vec<Fault>,
+) -> Result<Code, Error> {
     let nested = format!("Contents/Frameworks/{folder}");
     let sealed = format!("{nested}/Versions/A");
-    let found = information(app, &format!("{sealed}/Resources/Info.plist"), faults);
+    let found = information(app, things, &format!("{sealed}/Resources/Info.plist"), faults)?;
     let identifier = found.map(|(identifier, _)| identifier).unwrap_or_default();
-    Code { path: path.to_owned(), identifier, nested, sealed: Some((sealed, "Resources/Info.plist")) }
+    Ok(Code { path: path.to_owned(), identifier, nested, sealed: Some((sealed, "Resources/Info.plist")) })
 }
 
-/// The identifier and the executable's name of a bundle.
-fn information(app: &Path, path: &str, faults: &mut Vec<Fault>) -> Option<(String, String)> {
-    let text = match std::fs::read(app.join(path)) {
-        Ok(text) => text,
-        Err(error) => {
-            faults.push(Fault::new(path, format!("cannot be read: {error}")));
-            return None;
-        }
-    };
-    let value = plist::Value::from_reader_xml(&text[..]).ok();
-    let key = |name| value.as_ref()?.as_dictionary()?.get(name)?.as_string().map(str::to_owned);
+/// The identifier and the executable's name of a bundle, as its file says them.
+fn information(
+    app: &Path,
+    things: &BTreeMap<String, Thing>,
+    path: &str,
+    faults: &mut Vec<Fault>,
+) -> Result<Option<(String, String)>, Error> {
+    let names = bytes(app, things, path, LARGEST_LIST)?.and_then(|text| names(&text));
+    Ok(names.map_err(|what| faults.push(Fault::new(path, what))).ok())
+}
+
+/// The identifier and the executable's name in an `Info.plist`.
+pub(crate) fn names(text: &[u8]) -> Result<(String, String), String> {
+    let list = helix_property_list::dictionary(text)?;
+    let key = |name| list.get(name)?.as_string().map(str::to_owned);
     let plain = |text: &String| !text.is_empty() && !text.contains(['/', '\0']);
     let found = key("CFBundleIdentifier").filter(plain).zip(key("CFBundleExecutable").filter(plain));
-    if found.is_none() {
-        faults.push(Fault::new(path, "says no CFBundleIdentifier, or no CFBundleExecutable"));
+    found.ok_or_else(|| "says no CFBundleIdentifier, or no CFBundleExecutable".to_owned())
+}
+
+/// The bytes of a file, or why it has none that are read: a link may lead out of the app, to a device or a pipe, and what is
+/// larger than `most` is none of ours.
+fn bytes(
+    app: &Path,
+    things: &BTreeMap<String, Thing>,
+    path: &str,
+    most: u64,
+) -> Result<Result<Vec<u8>, String>, Error> {
+    match things.get(path) {
+        Some(Thing::File) => {}
+        Some(Thing::Link(_)) => return Ok(Err("is a link where a file has to be".to_owned())),
+        None => return Ok(Err("is missing".to_owned())),
     }
-    found
+    let file = app.join(path);
+    let size = std::fs::metadata(&file).map_err(Error::io("looking at", &file))?.len();
+    if size > most {
+        return Ok(Err(format!("has {size} bytes; more than {most} are not read")));
+    }
+    std::fs::read(&file).map(Ok).map_err(Error::io("reading", &file))
 }
 
 struct Walk<'a> {

@@ -11,7 +11,7 @@ use crate::blob::{
     self, CMS, SLOT_CMS, SLOT_DIRECTORY, SLOT_ENTITLEMENTS, SLOT_ENTITLEMENTS_DER, SLOT_INFO, SLOT_REQUIREMENTS,
     SLOT_RESOURCES,
 };
-use crate::bundle::{Bundle, Code};
+use crate::bundle::{Bundle, Code, LARGEST_CODE, LARGEST_LIST};
 use crate::directory::{self, Facts, Special, sha256};
 use crate::entitlements;
 use crate::error::{Error, Fault};
@@ -68,13 +68,12 @@ fn sign_one(
     hashed: &AtomicU64,
 ) -> Result<Sealed, Error> {
     let path = bundle.app.join(&code.path);
-    let data = std::fs::read(&path).map_err(Error::io("reading", &path))?;
+    let data = bundle.bytes(&code.path, LARGEST_CODE)?;
     let refuse = |what: String| Error::App { app: bundle.app.clone(), faults: vec![Fault::new(&code.path, what)] };
     let mut file = Unsigned::read(data).map_err(|why| refuse(why.to_string()))?;
     let mut special = Vec::new();
     if let (Some((folder, info)), Some(seal)) = (&code.sealed, code.seal()) {
-        let info = bundle.app.join(folder).join(info);
-        let info = std::fs::read(&info).map_err(Error::io("reading", &info))?;
+        let info = bundle.bytes(&format!("{folder}/{info}"), LARGEST_LIST)?;
         let text = resources::text(resources::seal(bundle, code, inner, hashed)?);
         special.extend([(SLOT_INFO, sha256(&info)), (SLOT_RESOURCES, sha256(&text))]);
         write(&bundle.app.join(seal), &[&text], 0o644, &path)?;

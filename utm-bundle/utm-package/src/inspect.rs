@@ -6,7 +6,7 @@ use std::path::Path;
 
 use plist::Dictionary;
 
-use crate::{files, keys, read, rules, schema};
+use crate::{files, keys, rules, schema};
 
 /// The configuration's file in a package.
 pub(crate) const CONFIG: &str = "config.plist";
@@ -44,7 +44,7 @@ pub fn inspect(package: &Path) -> Vec<Fault> {
     if package.extension().is_none_or(|extension| extension != "utm") {
         faults.file("the package", "its name does not end in .utm; UTM does not see it");
     }
-    match config_bytes(package).and_then(|bytes| read::dictionary(&bytes)) {
+    match config_bytes(package).and_then(|bytes| helix_property_list::dictionary(&bytes)) {
         Err(why) => faults.file(CONFIG, why),
         Ok(config) => {
             faults.0.extend(faults_of(&config));
@@ -56,7 +56,7 @@ pub fn inspect(package: &Path) -> Vec<Fault> {
 
 /// What is wrong with a `config.plist` of these bytes, as far as it can be seen without the package's other files.
 pub fn config_faults(bytes: &[u8]) -> Vec<Fault> {
-    match read::dictionary(bytes) {
+    match helix_property_list::dictionary(bytes) {
         Ok(config) => faults_of(&config),
         Err(why) => vec![Fault { place: CONFIG.to_owned(), what: why }],
     }
@@ -85,6 +85,8 @@ fn config_bytes(package: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let file = fs::File::open(&path).map_err(|error| format!("cannot be read: {error}"))?;
     // One byte more shows that it is too large.
-    file.take(read::LARGEST + 1).read_to_end(&mut bytes).map_err(|error| format!("cannot be read: {error}"))?;
+    file.take(helix_property_list::LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| format!("cannot be read: {error}"))?;
     Ok(bytes)
 }

@@ -15,10 +15,9 @@ mod identity;
 mod inspect;
 mod keys;
 mod png;
-mod read;
 mod rules;
 mod schema;
 
-pub use create::{Made, Options, create};
+pub use create::{Made, Options, check_arguments, create};
 pub use error::Error;
 pub use inspect::{Fault, config_faults, inspect};

@@ -1,19 +1,22 @@
-//! Reads a property list that may say anything.
+//! Reads property lists that may say anything: those of a VM for UTM, and those of an app that somebody else made.
 
 use std::io::Cursor;
 
 use plist::stream::{Event, Reader};
 use plist::{Dictionary, Value};
 
-/// The largest file that is read, in bytes; UTM's own have some 5,000.
-pub(crate) const LARGEST: u64 = 1 << 20;
-/// How deep dictionaries and arrays may lie in one another; UTM's own do so 5 deep.
+/// The largest list that is read, in bytes; those of UTM have some 5,000, and the seal of an app 200 for each file.
+pub const LARGEST: u64 = 1 << 20;
+/// How deep dictionaries and arrays may lie in one another; those of UTM do so 5 deep.
 const DEEPEST: usize = 32;
 /// How many values, keys and ends there may be.
 const MOST: usize = 100_000;
 
 /// The dictionary that `bytes` are, in XML or binary.
-pub(crate) fn dictionary(bytes: &[u8]) -> Result<Dictionary, String> {
+///
+/// # Errors
+/// When they are something else, or more than is read here; the text is what a file of them is.
+pub fn dictionary(bytes: &[u8]) -> Result<Dictionary, String> {
     if bytes.len() as u64 > LARGEST {
         return Err(format!("has {} bytes; more than {LARGEST} are not read", bytes.len()));
     }
@@ -35,7 +38,7 @@ pub(crate) fn dictionary(bytes: &[u8]) -> Result<Dictionary, String> {
     });
     let value = Value::from_events(events);
     if excess {
-        return Err("is larger or deeper than any configuration; it is not read on".to_owned());
+        return Err("is larger or deeper than any that is read here".to_owned());
     }
     match value.map_err(|error| format!("is no property list: {error}"))? {
         Value::Dictionary(root) => Ok(root),
