@@ -86,6 +86,14 @@ impl Certificate {
         sha1::Sha1::digest(&self.der).into()
     }
 
+    /// Its hash by the algorithm with this identifier, where that is one of those that name certificates.
+    pub(crate) fn hash(&self, algorithm: &str) -> Option<Vec<u8>> {
+        match algorithm {
+            SHA1 => Some(self.sha1().to_vec()),
+            _ => digest(algorithm).map(|by| ring::digest::digest(by, &self.der).as_ref().to_vec()),
+        }
+    }
+
     /// Its length in bytes.
     pub(crate) fn length(&self) -> usize {
         self.der.len()
@@ -113,8 +121,14 @@ impl Certificate {
         if time < validity.not_before.to_unix_duration() {
             return Some(format!("the certificate {name:?} is valid from {} only", validity.not_before));
         }
-        let over = time > validity.not_after.to_unix_duration();
-        over.then(|| format!("the certificate {name:?} expired at {}", validity.not_after))
+        self.expired(time)
+    }
+
+    /// When it expired, as seen at a time, in seconds since 1970.
+    pub(crate) fn expired(&self, time: Duration) -> Option<String> {
+        let end = &self.x509.tbs_certificate.validity.not_after;
+        let over = time > end.to_unix_duration();
+        over.then(|| format!("the certificate {:?} expired at {end}", self.name()))
     }
 
     /// Whether `signature` over `data` is by this certificate's key.
@@ -198,7 +212,18 @@ pub(crate) fn algorithms(algorithm: &AlgorithmIdentifierOwned, digest: Option<&s
     }
 }
 
+/// The hash with this identifier, where it is trusted here.
+pub(crate) fn digest(algorithm: &str) -> Option<&'static ring::digest::Algorithm> {
+    match algorithm {
+        SHA256 => Some(&ring::digest::SHA256),
+        SHA384 => Some(&ring::digest::SHA384),
+        SHA512 => Some(&ring::digest::SHA512),
+        _ => None,
+    }
+}
+
 /// The identifiers of hashes.
+pub(crate) const SHA1: &str = "1.3.14.3.2.26";
 pub(crate) const SHA256: &str = "2.16.840.1.101.3.4.2.1";
 pub(crate) const SHA384: &str = "2.16.840.1.101.3.4.2.2";
 pub(crate) const SHA512: &str = "2.16.840.1.101.3.4.2.3";

@@ -80,17 +80,30 @@ impl Identity {
     /// When a file cannot be read, and when the certificate cannot sign code now: with all reasons.
     pub fn load(files: &CertificateFiles<'_>, timestamps: Timestamps<'_>) -> Result<Self, Error> {
         let refuse = |faults| Error::Certificate { file: files.certificate.to_owned(), faults };
-        let one = |fault: String| refuse(vec![fault]);
-        let Found { mut certificates, keys } = Found::read(files)?;
+        Found::read(files).and_then(|found| Self::of(found, timestamps).map_err(refuse))
+    }
+
+    /// As [`Self::load`], of the content of one file that has all.
+    ///
+    /// # Errors
+    /// When the certificate cannot sign code now: with all reasons.
+    pub fn from_bytes(data: &[u8], password: Option<&str>, timestamps: Timestamps<'_>) -> Result<Self, Vec<String>> {
+        let mut found = Found::default();
+        found.add(data, password).map_err(|why| vec![why])?;
+        Self::of(found, timestamps)
+    }
+
+    fn of(found: Found, timestamps: Timestamps<'_>) -> Result<Self, Vec<String>> {
+        let Found { mut certificates, keys } = found;
         let key = match &keys[..] {
-            [key] => Key::read(key).map_err(one)?,
-            [] => return Err(one("there is no key; name its file by --certificate-key".to_owned())),
-            _ => return Err(one("there is more than one key".to_owned())),
+            [key] => Key::read(key).map_err(|why| vec![why])?,
+            [] => return Err(vec!["there is no key; name its file by --certificate-key".to_owned()]),
+            _ => return Err(vec!["there is more than one key".to_owned()]),
         };
         let Some(at) = certificates.iter().position(|one| one.public_key() == key.public()) else {
             let names: Vec<String> = certificates.iter().map(|one| format!("{:?}", one.name())).collect();
             let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            return Err(one(format!("the key belongs to no certificate that is there ({names})")));
+            return Err(vec![format!("the key belongs to no certificate that is there ({names})")]);
         };
         let leaf = certificates.swap_remove(at);
         let path = certificate::path(&leaf, &certificates);
@@ -99,7 +112,7 @@ impl Identity {
             faults.push("the certificate names no team".to_owned());
         }
         if !faults.is_empty() {
-            return Err(refuse(faults));
+            return Err(faults);
         }
         let timestamps = match timestamps {
             Timestamps::From(url) => Some(url.to_owned()),

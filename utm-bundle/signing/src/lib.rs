@@ -5,7 +5,8 @@
 //! - [`sign_by_codesign`] does the same by Apple's program, on a Mac.
 //! - [`Signature::read`] reads one signature; whether it fits anything is for [`verify`].
 //! - [`code_files`] lists what there is to be signed, for others who look at it.
-//! - [`verify`] looks at a signed app as if somebody else had made it, and names everything that is not as it was signed.
+//! - [`verify`] looks at a signed app as if somebody else had made it, and names everything that is not as it was signed;
+//!   [`list_faults`] and [`read_timestamp`] do so for parts of it alone.
 //!
 //! A signature is ad hoc, and says only that nothing was changed, or by a certificate, and says who made it: [`Identity`]. The formats are those of `cs_blobs.h` in the
 //! kernel's source and of `libsecurity_codesigning` in Apple's Security framework. The crate apple-codesign makes them too; it
@@ -32,4 +33,5 @@ pub use crate::directory::Signature;
 pub use crate::error::{Error, Fault};
 pub use crate::identity::{CertificateFiles, Identity, Timestamps};
 pub use crate::sign::sign;
-pub use crate::verify::{Authority, Report, cd_hash, verify};
+pub use crate::timestamp::read_timestamp;
+pub use crate::verify::{Authority, Report, cd_hash, list_faults, verify, verify_at};

@@ -12,12 +12,12 @@ use der::{Any, Decode, Encode, Sequence};
 use x509_cert::attr::{Attribute, Attributes};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 
-use crate::certificate::{self, CODE_SIGNING, Certificate, SHA256, SHA384, SHA512};
+use crate::certificate::{self, CODE_SIGNING, Certificate, SHA256};
 use crate::directory::{cd_hash, sha256};
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::requirement::Signer;
-use crate::timestamp;
+use crate::timestamp::{self, Timestamp};
 
 const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 const SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
@@ -41,8 +41,7 @@ struct CdHash {
 /// A message that was looked at.
 pub(crate) struct Message {
     pub(crate) signer: Signer,
-    /// When an authority saw the signature, in time since 1970.
-    pub(crate) timestamp: Option<Duration>,
+    pub(crate) timestamp: Option<Timestamp>,
 }
 
 fn attribute(oid: ObjectIdentifier, value: Any) -> der::Result<Attribute> {
@@ -75,7 +74,8 @@ pub(crate) fn make(directory: &[u8], identity: &Identity, time: Duration) -> Res
     let time = UtcTime::from_unix_duration(Duration::from_secs(time.as_secs())).map_err(refuse)?;
     let attributes = attributes(directory, time).map_err(refuse)?;
     let signature = identity.sign(&attributes.to_der().map_err(refuse)?)?;
-    let token = identity.timestamp_url().map(|url| timestamp::ask(url, &signature)).transpose()?;
+    let token = identity.timestamp_url().map(|url| timestamp::ask(url, &signature, &identity.signer().path));
+    let token = token.transpose()?;
     data(identity, attributes, signature, token).and_then(|message| message.to_der()).map_err(refuse)
 }
 
@@ -147,9 +147,9 @@ pub(crate) fn read(der: &[u8], directory: &[u8]) -> Result<Message, String> {
     if others || token.is_some() != info.unsigned_attrs.is_some() {
         return Err("the message of its signer has a part that is no timestamp".to_owned());
     }
-    let timestamp = token.map(|token| timestamp::read(token, info.signature.as_bytes())).transpose()?;
+    let timestamp = token.map(|token| timestamp::read(token, info.signature.as_bytes(), &opened.path)).transpose()?;
     // Without a timestamp there is only the signer's word for it.
-    let signed = timestamp.unwrap_or(time.to_unix_duration());
+    let signed = timestamp.as_ref().map_or(time.to_unix_duration(), |timestamp| timestamp.time);
     let faults = certificate::faults(&opened.path, CODE_SIGNING, signed);
     if faults.is_empty() {
         Ok(Message { signer: Signer { path: opened.path }, timestamp })
@@ -159,7 +159,7 @@ pub(crate) fn read(der: &[u8], directory: &[u8]) -> Result<Message, String> {
 }
 
 /// The only value of an attribute.
-fn attribute_of(attributes: Option<&Attributes>, oid: ObjectIdentifier) -> Option<&Any> {
+pub(crate) fn attribute_of(attributes: Option<&Attributes>, oid: ObjectIdentifier) -> Option<&Any> {
     let mut found = attributes?.iter().filter(|one| one.oid == oid);
     let (one, None) = (found.next()?, found.next()) else { return None };
     if let [value] = one.values.as_slice() { Some(value) } else { None }
@@ -192,12 +192,7 @@ pub(crate) fn open<'a>(data: &'a SignedData, content: &[u8]) -> Result<Opened<'a
         .find(|one| *one.issuer() == id.issuer && one.x509.tbs_certificate.serial_number == id.serial_number);
     let signer = signer.ok_or("has not the certificate of its signer")?;
     let hash = info.digest_alg.oid.to_string();
-    let algorithm = match hash.as_str() {
-        SHA256 => &ring::digest::SHA256,
-        SHA384 => &ring::digest::SHA384,
-        SHA512 => &ring::digest::SHA512,
-        _ => return Err("was hashed by an algorithm that is not trusted here".to_owned()),
-    };
+    let algorithm = certificate::digest(&hash).ok_or("was hashed by an algorithm that is not trusted here")?;
     let attributes = info.signed_attrs.as_ref();
     let digest = ring::digest::digest(algorithm, content);
     let stated = attribute_of(attributes, MESSAGE_DIGEST).and_then(|value| value.decode_as::<OctetString>().ok());

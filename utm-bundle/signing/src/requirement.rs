@@ -42,9 +42,14 @@ impl Signer {
         self.leaf().team().filter(|_| self.leaf().is_developer_id())
     }
 
+    /// Whether it claims to be known to Apple.
+    pub(crate) fn is_developer_id(&self) -> bool {
+        self.developer().is_some()
+    }
+
     /// What the designated requirement asks of the root and the authority, beyond what the code directory is compared with.
     pub(crate) fn is_anchored(&self) -> bool {
-        self.developer().is_none() || self.path.last().is_some_and(Certificate::is_apples_root)
+        !self.is_developer_id() || self.path.last().is_some_and(Certificate::is_apples_root)
     }
 }
 

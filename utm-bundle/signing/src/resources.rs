@@ -155,7 +155,7 @@ fn rule(flag: Option<&str>, weight: f64) -> Value {
 }
 
 /// The rules of `files`.
-fn rules() -> Dictionary {
+pub(crate) fn rules() -> Dictionary {
     Dictionary::from_iter([
         ("^Resources/", Value::Boolean(true)),
         (r"^Resources/.*\.lproj/", rule(Some("optional"), 1000.0)),
@@ -166,7 +166,7 @@ fn rules() -> Dictionary {
 }
 
 /// The rules of `files2`.
-fn rules2() -> Dictionary {
+pub(crate) fn rules2() -> Dictionary {
     let nested = "^(Frameworks|SharedFrameworks|PlugIns|Plug-ins|XPCServices|Helpers|MacOS|Library/(Automator|Spotlight|LoginItems))/";
     Dictionary::from_iter([
         (r".*\.dSYM($|/)", rule(None, 11.0)),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use helix_macho::{Kind, MachO};
 use plist::{Dictionary, Value};
@@ -10,16 +11,19 @@ use plist::{Dictionary, Value};
 use crate::blob::{
     self, CMS, SLOT_CMS, SLOT_DIRECTORY, SLOT_ENTITLEMENTS, SLOT_INFO, SLOT_REQUIREMENTS, SLOT_RESOURCES,
 };
-use crate::bundle::{Bundle, Code};
+use crate::bundle::{self, Bundle, Code, LARGEST_CODE, LARGEST_LIST};
 use crate::directory::{AD_HOC, Directory, RUNTIME, Signature, sha256};
 use crate::entitlements;
 use crate::error::{Error, Fault};
+use crate::identity::now;
 use crate::requirement::{self, Signer};
 use crate::resources::{self, Inner, Sealed};
 use crate::timestamp;
 
 /// Where the ticket of a notarised app is.
 const TICKET: &str = "Contents/CodeResources";
+/// More than any ticket has, in bytes.
+const LARGEST_TICKET: u64 = 1 << 20;
 /// More than is kept for the message of a signer: a timestamp, and certificates.
 const LARGEST_MESSAGE: usize = timestamp::ROOM + (32 << 10);
 
@@ -51,16 +55,19 @@ pub enum Authority {
         root: String,
         /// The team to which Apple gave it.
         team: Option<String>,
-        /// Whether every signature has a timestamp.
-        timestamps: bool,
+        /// The roots above the authorities for timestamps; none when a signature has no timestamp.
+        timestamps: Vec<String>,
     },
 }
 
 impl std::fmt::Display for Authority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self::Certificate { name, root, timestamps, .. } = self else { return f.write_str("ad hoc") };
-        let times = if *timestamps { "with timestamps" } else { "without timestamps" };
-        write!(f, "by {name:?} under {root:?}, {times}")
+        write!(f, "by {name:?} under {root:?}, ")?;
+        match &timestamps[..] {
+            [] => f.write_str("without timestamps"),
+            roots => write!(f, "with timestamps under {}", quoted(roots)),
+        }
     }
 }
 
@@ -70,6 +77,14 @@ impl std::fmt::Display for Authority {
 /// # Errors
 /// When a file cannot be read. What has not the shape of an app is a fault.
 pub fn verify(app: &Path) -> Result<Report, Error> {
+    verify_at(app, now())
+}
+
+/// As [`verify`], at another time since 1970: what has no timestamp is good only as long as the certificates.
+///
+/// # Errors
+/// The same.
+pub fn verify_at(app: &Path, time: Duration) -> Result<Report, Error> {
     let bundle = match Bundle::read(app) {
         Ok(bundle) => bundle,
         Err(Error::App { faults, .. }) => {
@@ -80,7 +95,7 @@ pub fn verify(app: &Path) -> Result<Report, Error> {
     let signer = signer(&bundle)?;
     let signer = signer.as_ref();
     let mut check =
-        Check { bundle: &bundle, signer, timestamps: true, found: Inner::new(), sealed: 0, faults: Vec::new() };
+        Check { bundle: &bundle, signer, times: Times::default(), found: Inner::new(), sealed: 0, faults: Vec::new() };
     for code in &bundle.inner {
         if let Some(cd_hash) = check.code(code)? {
             let requirement = requirement::text(&code.identifier, &cd_hash, signer);
@@ -88,14 +103,14 @@ pub fn verify(app: &Path) -> Result<Report, Error> {
         }
         check.seal(code, &Inner::new())?;
     }
-    if signer.is_some_and(|signer| !signer.is_anchored()) {
-        check.fault(&bundle.main.path, "its signer claims a Developer ID, and the root above it is not Apple's");
+    let cd_hash = check.code(&bundle.main)?;
+    if let Some(signer) = signer {
+        check.vouching(signer, time);
     }
-    check.code(&bundle.main)?;
     let found = std::mem::take(&mut check.found);
     check.seal(&bundle.main, &found)?;
     check.leftovers();
-    let ticket = check.ticket()?;
+    let ticket = check.ticket(cd_hash)?;
     check.faults.sort();
     let authority = match signer {
         None => Authority::AdHoc,
@@ -103,7 +118,7 @@ pub fn verify(app: &Path) -> Result<Report, Error> {
             name: signer.leaf().name(),
             root: signer.path.last().map(|root| root.name()).unwrap_or_default(),
             team: signer.leaf().team(),
-            timestamps: check.timestamps,
+            timestamps: check.times.roots(),
         },
     };
     Ok(Report { authority, ticket, codes: bundle.codes().count(), sealed: check.sealed, faults: check.faults })
@@ -115,8 +130,7 @@ pub fn verify(app: &Path) -> Result<Report, Error> {
 /// When it is no app, or not signed.
 pub fn cd_hash(app: &Path) -> Result<[u8; 20], Error> {
     let bundle = Bundle::read(app)?;
-    let path = app.join(&bundle.main.path);
-    let data = std::fs::read(&path).map_err(Error::io("reading", &path))?;
+    let data = bundle.bytes(&bundle.main.path, LARGEST_CODE)?;
     let refuse = |what: String| Error::App { app: app.to_owned(), faults: vec![Fault::new(&bundle.main.path, what)] };
     let place = MachO::read(&data).map_err(|why| refuse(why.to_string()))?.signature;
     let place = place.ok_or_else(|| refuse("is not signed".to_owned()))?;
@@ -127,8 +141,11 @@ pub fn cd_hash(app: &Path) -> Result<[u8; 20], Error> {
 /// Who vouches for the app: the first whose message is good, the app's own program asked first. All other code must have the same.
 fn signer(bundle: &Bundle) -> Result<Option<Signer>, Error> {
     for code in [&bundle.main].into_iter().chain(&bundle.inner) {
-        let path = bundle.app.join(&code.path);
-        let data = std::fs::read(&path).map_err(Error::io("reading", &path))?;
+        let data = match bundle.bytes(&code.path, LARGEST_CODE) {
+            // It is told when the code itself is looked at.
+            Err(Error::App { .. }) => continue,
+            data => data?,
+        };
         let Ok(MachO { signature: Some(place), .. }) = MachO::read(&data) else { continue };
         let Ok(signature) = Signature::read(data.get(place.offset as usize..).unwrap_or_default()) else { continue };
         if let Some(Ok(message)) = signature.message() {
@@ -138,12 +155,32 @@ fn signer(bundle: &Bundle) -> Result<Option<Signer>, Error> {
     Ok(None)
 }
 
+/// What was seen of timestamps.
+#[derive(Default)]
+struct Times {
+    /// The roots above the authorities, and whether each is Apple's.
+    seen: BTreeSet<(String, bool)>,
+    /// Whether there is code without one.
+    missing: bool,
+}
+
+impl Times {
+    /// The names of the roots, where all code has timestamps.
+    fn roots(&self) -> Vec<String> {
+        self.seen.iter().filter(|_| !self.missing).map(|(root, _)| root.clone()).collect()
+    }
+
+    /// The names of roots that are not Apple's.
+    fn foreign(&self) -> Vec<String> {
+        self.seen.iter().filter(|(_, apples)| !apples).map(|(root, _)| root.clone()).collect()
+    }
+}
+
 struct Check<'a> {
     bundle: &'a Bundle,
     /// Who has to vouch for all code.
     signer: Option<&'a Signer>,
-    /// Whether all code had a timestamp so far.
-    timestamps: bool,
+    times: Times,
     /// What stands for code that was looked at.
     found: Inner,
     sealed: usize,
@@ -155,10 +192,26 @@ impl Check<'_> {
         self.faults.push(Fault::new(path, what));
     }
 
+    /// The bytes of a file; where there is none, that is a fault.
+    fn bytes(&mut self, path: &str, most: u64) -> Result<Option<Vec<u8>>, Error> {
+        let bytes = self.bundle.bytes(path, most);
+        self.or_faults(bytes)
+    }
+
+    /// What there is, or nothing when the app is at fault.
+    fn or_faults<T>(&mut self, result: Result<T, Error>) -> Result<Option<T>, Error> {
+        match result {
+            Err(Error::App { faults, .. }) => {
+                self.faults.extend(faults);
+                Ok(None)
+            }
+            result => result.map(Some),
+        }
+    }
+
     /// Looks at one program or library, and says what stands for it.
     fn code(&mut self, code: &Code) -> Result<Option<[u8; 20]>, Error> {
-        let path = self.bundle.app.join(&code.path);
-        let data = std::fs::read(&path).map_err(Error::io("reading", &path))?;
+        let Some(data) = self.bytes(&code.path, LARGEST_CODE)? else { return Ok(None) };
         let file = match MachO::read(&data) {
             Ok(file) => file,
             Err(why) => {
@@ -211,6 +264,28 @@ impl Check<'_> {
         Ok(Some(signature.cd_hash))
     }
 
+    /// What is wrong with who vouches for all code.
+    fn vouching(&mut self, signer: &Signer, time: Duration) {
+        let mut faults = Vec::new();
+        if !signer.is_anchored() {
+            faults.push("its signer claims a Developer ID, and the root above it is not Apple's".to_owned());
+        }
+        let foreign = self.times.foreign();
+        if signer.is_developer_id() && !foreign.is_empty() {
+            faults.push(format!(
+                "its signer claims a Developer ID, and its timestamps are not Apple's, but of an authority under {}",
+                quoted(&foreign)
+            ));
+        }
+        if self.times.missing {
+            let expired = signer.path.iter().filter_map(|one| one.expired(time));
+            faults.extend(expired.map(|why| format!("{why}, and nothing says that it was signed before")));
+        }
+        for what in faults {
+            self.fault(&self.bundle.main.path, what);
+        }
+    }
+
     /// Whoever vouches for one program or library vouches for all.
     fn message(&mut self, code: &Code, signature: &Signature<'_>) {
         let nobody = blob::blob(CMS, &[]);
@@ -220,7 +295,8 @@ impl Check<'_> {
             (None, Some(signer)) => format!("nobody vouches for it, and {:?} for the app", signer.leaf().name()),
             (Some(Err(why)), _) => why,
             (Some(Ok(message)), signer) if Some(&message.signer) == signer => {
-                self.timestamps &= message.timestamp.is_some();
+                self.times.missing |= message.timestamp.is_none();
+                self.times.seen.extend(message.timestamp.map(|stamp| (stamp.root(), stamp.is_apples())));
                 return;
             }
             (Some(Ok(message)), _) => {
@@ -272,11 +348,8 @@ impl Check<'_> {
         let mut special: Vec<_> = beside.iter().map(|(slot, blob)| (*slot, sha256(blob))).collect();
         if let (Some((folder, info)), Some(seal)) = (&code.sealed, code.seal()) {
             for (slot, path) in [(SLOT_INFO, format!("{folder}/{info}")), (SLOT_RESOURCES, seal)] {
-                let file = self.bundle.app.join(&path);
-                match std::fs::read(&file) {
-                    Ok(text) => special.push((slot, sha256(&text))),
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.fault(&path, "is missing"),
-                    Err(error) => return Err(Error::io("reading", &file)(error)),
+                if let Some(text) = self.bytes(&path, LARGEST_LIST)? {
+                    special.push((slot, sha256(&text)));
                 }
                 if special.last().is_some_and(|hash| hash.0 == slot && !directory.special.contains(hash)) {
                     self.fault(&path, format!("is not what {} was signed with", code.path));
@@ -301,27 +374,19 @@ impl Check<'_> {
     /// Compares a seal with what is there.
     fn seal(&mut self, code: &Code, inner: &Inner) -> Result<(), Error> {
         let (Some((folder, _)), Some(path)) = (&code.sealed, code.seal()) else { return Ok(()) };
-        // That it is missing, or another, was told with the code directory.
-        let Ok(text) = std::fs::read(self.bundle.app.join(&path)) else { return Ok(()) };
-        let Ok(Value::Dictionary(found)) = Value::from_reader_xml(&text[..]) else {
-            self.fault(&path, "is no property list");
-            return Ok(());
-        };
-        let wanted = match resources::seal(self.bundle, code, inner, &AtomicU64::new(0)) {
-            Ok(wanted) => wanted,
-            Err(Error::App { faults, .. }) => {
-                self.faults.extend(faults);
+        // That it is missing, or no file, was told with the code directory.
+        let Ok(text) = self.bundle.bytes(&path, LARGEST_LIST) else { return Ok(()) };
+        let found = match helix_property_list::dictionary(&text) {
+            Ok(found) => found,
+            Err(why) => {
+                self.fault(&path, why);
                 return Ok(());
             }
-            Err(error) => return Err(error),
         };
-        for rules in ["rules", "rules2"] {
-            if found.get(rules) != wanted.get(rules) {
-                self.fault(&path, format!("its {rules} are not those that list everything"));
-            }
-        }
-        if found.len() != wanted.len() {
-            self.fault(&path, "has keys that no seal has, or lacks some");
+        let wanted = resources::seal(self.bundle, code, inner, &AtomicU64::new(0));
+        let Some(wanted) = self.or_faults(wanted)? else { return Ok(()) };
+        for what in seal_faults(&found) {
+            self.fault(&path, what);
         }
         for half in ["files", "files2"] {
             let [listed, there] = [&found, &wanted].map(|seal| seal.get(half).and_then(Value::as_dictionary));
@@ -348,14 +413,16 @@ impl Check<'_> {
     }
 
     /// What a notarised app has beside its signature.
-    fn ticket(&mut self) -> Result<bool, Error> {
+    fn ticket(&mut self, cd_hash: Option<[u8; 20]>) -> Result<bool, Error> {
         if !self.bundle.things.contains_key(TICKET) {
             return Ok(false);
         }
-        let path = self.bundle.app.join(TICKET);
-        let data = std::fs::read(&path).map_err(Error::io("reading", &path))?;
+        let Some(data) = self.bytes(TICKET, LARGEST_TICKET)? else { return Ok(false) };
         if !data.starts_with(b"s8ch") {
             self.fault(TICKET, "is no ticket of Apple's notary service");
+        }
+        if cd_hash.is_some_and(|hash| !data.windows(hash.len()).any(|part| part == hash)) {
+            self.fault(TICKET, "is the ticket of another app: the hash of this one's code directory is not in it");
         }
         Ok(true)
     }
@@ -371,6 +438,31 @@ impl Check<'_> {
             self.fault(&path, "was added after the app was signed");
         }
     }
+}
+
+/// What is wrong with the `Info.plist` and the seal of a bundle by themselves, without its files.
+pub fn list_faults(info: &[u8], seal: &[u8]) -> Vec<String> {
+    let info = bundle::names(info).err();
+    let seal = helix_property_list::dictionary(seal).map_or_else(|why| vec![why], |seal| seal_faults(&seal));
+    info.into_iter().chain(seal).collect()
+}
+
+/// What is wrong with a seal but for the files that it lists.
+fn seal_faults(seal: &Dictionary) -> Vec<String> {
+    let rules = [("rules", resources::rules()), ("rules2", resources::rules2())];
+    let others = rules.iter().filter(|(name, rules)| seal.get(name).and_then(Value::as_dictionary) != Some(rules));
+    let mut faults: Vec<String> =
+        others.map(|(name, _)| format!("its {name} are not those that list everything")).collect();
+    let keys: BTreeSet<&str> = seal.keys().map(String::as_str).collect();
+    if keys != BTreeSet::from(["files", "files2", "rules", "rules2"]) {
+        faults.push("has keys that no seal has, or lacks some".to_owned());
+    }
+    faults
+}
+
+/// Names, as they are shown.
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" and ")
 }
 
 /// The blobs that the signature of `code` must have besides the code directory and the message.

@@ -50,17 +50,26 @@ extendedKeyUsage = critical, codeSigning
 [time]
 keyUsage = critical, digitalSignature
 extendedKeyUsage = critical, timeStamping
-[tsa]
-serial = times
-crypto_device = builtin
-signer_cert = time.pem
-certs = chain.pem
-signer_key = time.key
-signer_digest = sha256
-default_policy = 1.2.3.4.1
-digests = sha256
-accuracy = secs:1
 "#;
+
+/// Authorities for timestamps, by the names of their sections: whose certificate they have, which others they send, the hash of their
+/// signatures, those by which they name their certificate, and those of what they sign.
+const AUTHORITIES: [(&str, &str, &str, &str, &str, &str); 6] = [
+    ("usual", "time", "chain.pem", "sha256", "sha256", "sha256"),
+    ("older-name", "time", "chain.pem", "sha256", "sha1", "sha256"),
+    ("without-root", "time", "middle.pem", "sha256", "sha256", "sha256"),
+    ("strict", "time", "chain.pem", "sha256", "sha256", "sha512"),
+    ("old", "time", "chain.pem", "sha1", "sha256", "sha256"),
+    ("late", "late", "chain.pem", "sha256", "sha256", "sha256"),
+];
+
+fn section((name, certificate, others, hash, named, signed): (&str, &str, &str, &str, &str, &str)) -> String {
+    format!(
+        "[{name}]\nserial = times\ncrypto_device = builtin\nsigner_cert = {certificate}.pem\nsigner_key = {certificate}.key\n\
+         certs = {others}\nsigner_digest = {hash}\ness_cert_id_alg = {named}\ndigests = {signed}\n\
+         default_policy = 1.2.3.4.1\naccuracy = secs:1\n"
+    )
+}
 
 /// The folder with everything; each certificate NAME.pem has its key beside it as NAME.key.
 pub(crate) fn folder() -> &'static Path {
@@ -98,11 +107,20 @@ fn certificate(folder: &Path, name: &str, subject: &str, by: &str, kind: &str, k
     );
 }
 
+/// Several certificates in one file.
+fn chain(folder: &Path, to: &str, names: &[&str]) {
+    let read = |name: &&str| std::fs::read_to_string(folder.join(format!("{name}.pem"))).expect("a certificate");
+    std::fs::write(folder.join(to), names.iter().map(read).collect::<String>()).expect("a file");
+}
+
 fn make() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path();
     let write = |name: &str, text: &str| std::fs::write(at.join(name), text).expect("a file");
-    for (name, text) in [("config", CONFIG), ("index", ""), ("serial", "1000"), ("times", "01")] {
+    let sections: String = AUTHORITIES.into_iter().map(section).collect();
+    for (name, text) in
+        [("config", &[CONFIG, &sections].concat()[..]), ("index", ""), ("serial", "1000"), ("times", "01")]
+    {
         write(name, text);
     }
     let (rsa, curve) = ("RSA -pkeyopt rsa_keygen_bits:2048", "EC -pkeyopt ec_paramgen_curve:P-256");
@@ -120,15 +138,19 @@ fn make() -> TempDir {
         ("time", "time", rsa, ALWAYS),
         ("expired", "code", curve, ("20200101000000Z", "20210101000000Z")),
         ("early", "code", curve, ("20980101000000Z", "20990101000000Z")),
+        ("late", "time", rsa, ("20200101000000Z", "20210101000000Z")),
     ] {
         certificate(at, name, &format!("/CN=Test {name}/OU=TEAM123456"), "middle", kind, key, span);
-        let read = |name: &str| std::fs::read_to_string(at.join(name)).expect("a certificate");
-        let chain = [read(&format!("{name}.pem")), read("middle.pem"), read("root.pem")].concat();
-        write(&format!("{name}-chain.pem"), &chain);
+        chain(at, &format!("{name}-chain.pem"), &[name, "middle", "root"]);
     }
     certificate(at, "alone", "/CN=Test Alone", "alone", "code", curve, ALWAYS);
-    let read = |name: &str| std::fs::read_to_string(at.join(name)).expect("a certificate");
-    write("chain.pem", &[read("middle.pem"), read("root.pem")].concat());
+    chain(at, "chain.pem", &["middle", "root"]);
+    // One that somebody signed who may not, and one by somebody with the name of an authority.
+    certificate(at, "below", "/CN=Test below", "other", "code", curve, ALWAYS);
+    chain(at, "below-chain.pem", &["below", "other", "middle", "root"]);
+    certificate(at, "false", "/CN=Test Authority", "false", "root", curve, ALWAYS);
+    certificate(at, "forged", "/CN=Test forged", "false", "code", curve, ALWAYS);
+    chain(at, "forged-chain.pem", &["forged", "middle", "root"]);
     openssl(at, &format!("pkcs8 -topk8 -in code.key -passout {{pass:{PASSWORD}}} -out code.encrypted"));
     openssl(at, "rsa -traditional -in code.key -out code.pkcs1");
     openssl(at, "x509 -in code.pem -outform der -out code.der");
@@ -155,6 +177,36 @@ pub(crate) enum Answers {
     Much,
     /// Not before the second time; the first gets an error of the server.
     SecondTime,
+    /// With the name of its certificate as it was usual once.
+    OlderName,
+    /// Without the root's certificate.
+    WithoutRoot,
+    /// With a no: it signs hashes of another kind only.
+    No,
+    /// With a signature by SHA-1.
+    OldHash,
+    /// By a certificate that expired.
+    Late,
+    /// By a certificate that is for signing code.
+    Unqualified,
+    /// Without the name of its certificate.
+    Unnamed,
+    /// To another question about the same.
+    OtherQuestion,
+}
+
+impl Answers {
+    /// The section of the authority that answers so.
+    fn section(self) -> &'static str {
+        match self {
+            Self::OlderName => "older-name",
+            Self::WithoutRoot => "without-root",
+            Self::No => "strict",
+            Self::OldHash => "old",
+            Self::Late => "late",
+            _ => "usual",
+        }
+    }
 }
 
 /// Starts an authority that answers on this machine as long as the tests run, and gives its URL.
@@ -171,7 +223,7 @@ pub(crate) fn timestamps(answers: Answers) -> String {
             let answer = match answers {
                 Answers::Text => b"not today".to_vec(),
                 Answers::Much => vec![0x30; 100_000],
-                _ => first.clone().unwrap_or_else(|| answer(&folder, own.path(), &question)),
+                _ => first.clone().unwrap_or_else(|| answer(answers, &folder, own.path(), &question)),
             };
             if answers == Answers::Again {
                 first = Some(answer.clone());
@@ -206,15 +258,43 @@ fn question(stream: &TcpStream) -> Vec<u8> {
     body
 }
 
-fn answer(folder: &Path, own: &Path, question: &[u8]) -> Vec<u8> {
-    let (asked, answer) = (own.join("question"), own.join("answer"));
-    std::fs::write(&asked, question).expect("a file");
+fn answer(answers: Answers, folder: &Path, own: &Path, question: &[u8]) -> Vec<u8> {
+    let at = |name: &str| own.join(name).display().to_string();
+    std::fs::write(at("question"), question).expect("a file");
     // Several authorities share the folder, and openssl counts in it.
     static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _one = ONE.lock().expect("no holder panics");
+    if answers == Answers::OtherQuestion {
+        let start = question.windows(2).position(|part| part == [4, 32]).expect("a hash") + 2;
+        let hash: String = question[start..start + 32].iter().map(|byte| format!("{byte:02x}")).collect();
+        openssl(folder, &format!("ts -query -digest {hash} -sha256 -cert -out {}", at("question")));
+    }
+    let reply = format!("ts -reply -config config -section {} -queryfile {}", answers.section(), at("question"));
+    match answers {
+        Answers::Unqualified => by_another(folder, &reply, &at, "code", "-cades"),
+        Answers::Unnamed => by_another(folder, &reply, &at, "time", ""),
+        _ => {
+            openssl(folder, &format!("{reply} -out {}", at("answer")));
+            std::fs::read(at("answer")).expect("an answer")
+        }
+    }
+}
+
+/// An answer whose time is signed once more; an authority of openssl does so neither by this certificate nor without its name.
+fn by_another(folder: &Path, reply: &str, at: &dyn Fn(&str) -> String, name: &str, more: &str) -> Vec<u8> {
+    openssl(folder, &format!("{reply} -token_out -out {}", at("token")));
+    openssl(folder, &format!("cms -verify -noverify -binary -inform DER -in {} -out {}", at("token"), at("time")));
     openssl(
         folder,
-        &format!("ts -reply -config config -section tsa -queryfile {} -out {}", asked.display(), answer.display()),
+        &format!(
+            "cms -sign -binary -nodetach -nosmimecap -outform DER -econtent_type 1.2.840.113549.1.9.16.1.4 -md sha256 {more} \
+             -signer {name}.pem -inkey {name}.key -certfile chain.pem -in {} -out {}",
+            at("time"),
+            at("token")
+        ),
     );
-    std::fs::read(answer).expect("an answer")
+    let token = std::fs::read(at("token")).expect("a token");
+    // A yes, and the token.
+    let content = [&[0x30, 3, 2, 1, 0][..], &token].concat();
+    [&[0x30, 0x82][..], &(content.len() as u16).to_be_bytes(), &content].concat()
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use helix_macho::MachO;
 use helix_signing::{Authority, CertificateFiles, Identity, Timestamps};
@@ -80,7 +81,7 @@ fn an_app_signed_by_a_certificate_is_good() {
             name: format!("Test {name}"),
             root: "Test Root".to_owned(),
             team: None,
-            timestamps: false,
+            timestamps: Vec::new(),
         };
         assert_eq!(authority(&copy), wanted);
         assert_eq!(helix_app::check(&copy.app), []);
@@ -120,6 +121,18 @@ fn what_cannot_sign_is_refused_with_its_reason() {
         ("early-chain.pem", "early.key", None, "is valid from 2098-01-01T00:00:00Z only"),
         ("web-chain.pem", "web.key", None, "the certificate \"Test web\" is not for signing code"),
         ("odd-chain.pem", "odd.key", None, "has the critical extension 1.2.3.4, which is not known"),
+        (
+            "below-chain.pem",
+            "below.key",
+            None,
+            "the certificate \"Test other\", which signed \"Test below\", is not one of an authority",
+        ),
+        (
+            "forged-chain.pem",
+            "forged.key",
+            None,
+            "the certificate \"Test Authority\", which signed \"Test forged\", did not sign it",
+        ),
         ("large-chain.pem", "large.key", None, "RSA with 2048 to 4096 bits, or of the curve P-256"),
         (
             "code-chain.pem",
@@ -192,19 +205,28 @@ fn a_developer_id_has_its_team_and_must_be_apples() {
 
 #[test]
 fn timestamps_are_asked_for_and_checked() {
-    for answers in [Answers::Well, Answers::SecondTime] {
+    for answers in [Answers::Well, Answers::SecondTime, Answers::OlderName, Answers::WithoutRoot] {
         let copy = signed(&by_with("code", Timestamps::From(&timestamps(answers))));
         assert_eq!(copy.faults(), "");
-        assert!(matches!(authority(&copy), Authority::Certificate { timestamps: true, .. }));
+        let wanted = "by \"Test code\" under \"Test Root\", with timestamps under \"Test Root\"";
+        assert_eq!(authority(&copy).to_string(), wanted, "{answers:?}");
         openssl_agrees(&copy.at("MacOS/Helix"));
     }
 }
 
 #[test]
 fn bad_timestamps_are_refused() {
-    for (answers, wanted) in
-        [(Answers::Again, "its timestamp"), (Answers::Text, "its answer is damaged"), (Answers::Much, "limit")]
-    {
+    for (answers, wanted) in [
+        (Answers::Again, "its timestamp"),
+        (Answers::Text, "its answer is damaged"),
+        (Answers::Much, "limit"),
+        (Answers::No, "it refuses: Rejection"),
+        (Answers::OldHash, "its timestamp was hashed by an algorithm that is not trusted here"),
+        (Answers::Late, "its timestamp is not good: the certificate \"Test late\" expired at 2021-01-01T00:00:00Z"),
+        (Answers::Unqualified, "its timestamp is not good: the certificate \"Test code\" is not for timestamps"),
+        (Answers::Unnamed, "its timestamp is not one by the certificate \"Test time\": it does not name it"),
+        (Answers::OtherQuestion, "its timestamp answers another question"),
+    ] {
         let copy = Copy::unsigned();
         let url = timestamps(answers);
         let error = try_sign(&copy, &by_with("code", Timestamps::From(&url))).unwrap_err();
@@ -214,6 +236,36 @@ fn bad_timestamps_are_refused() {
     let nowhere = Timestamps::From("http://127.0.0.1:1/");
     let error = try_sign(&Copy::unsigned(), &by_with("code", nowhere)).unwrap_err();
     assert!(error.contains("there is no timestamp from http://127.0.0.1:1/") && error.contains("refused"), "{error}");
+}
+
+/// The summer after the certificates of the tests expired.
+const LATER: Duration = Duration::from_secs(4_115_664_000);
+
+fn faults_later(copy: &Copy) -> String {
+    let report = helix_signing::verify_at(&copy.app, LATER).unwrap();
+    report.faults.iter().map(|fault| format!("{fault}\n")).collect()
+}
+
+/// A timestamp keeps it good.
+#[test]
+fn a_signature_of_a_certificate_that_expired_since_is_told() {
+    let end = "expired at 2099-12-31T23:59:59Z, and nothing says that it was signed before";
+    let wanted = ["Test Authority", "Test Root", "Test code"]
+        .map(|name| format!("Contents/MacOS/Helix: the certificate {name:?} {end}\n"));
+    assert_eq!(faults_later(&signed(&by("code"))), wanted.concat());
+    let stamped = signed(&by_with("code", Timestamps::From(&timestamps(Answers::Well))));
+    assert_eq!(faults_later(&stamped), "");
+    // A single program without a timestamp is enough.
+    fs::copy(signed(&by("code")).at("MacOS/qemu-img"), stamped.at("MacOS/qemu-img")).unwrap();
+    assert!(faults_later(&stamped).contains(end));
+}
+
+#[test]
+fn a_developer_id_needs_timestamps_of_apple() {
+    let faults = signed(&by_with("developer", Timestamps::From(&timestamps(Answers::Well)))).faults();
+    let wanted = "Contents/MacOS/Helix: its signer claims a Developer ID, and its timestamps are not Apple's, but of an \
+                  authority under \"Test Root\"\n";
+    assert!(faults.contains(wanted), "{faults}");
 }
 
 /// Every part of a timestamp that says something is covered.

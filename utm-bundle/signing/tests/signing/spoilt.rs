@@ -81,11 +81,81 @@ fn a_missing_file() {
 #[test]
 fn a_ticket_that_is_none() {
     let copy = Copy::signed();
-    fs::write(copy.at("CodeResources"), "s8ch and more").unwrap();
+    let own = helix_signing::cd_hash(&copy.app).unwrap();
+    fs::write(copy.at("CodeResources"), [b"s8ch and more: ", &own[..], b" and more"].concat()).unwrap();
     assert_eq!(copy.faults(), "");
     assert!(helix_signing::verify(&copy.app).unwrap().ticket);
-    fs::write(copy.at("CodeResources"), "something").unwrap();
+    fs::write(copy.at("CodeResources"), [b"something: ", &own[..]].concat()).unwrap();
     assert_named(&copy, "Contents/CodeResources", "is no ticket");
+    fs::write(copy.at("CodeResources"), "s8ch and more, of somebody else's app").unwrap();
+    assert_named(&copy, "Contents/CodeResources", "is the ticket of another app");
+    fs::remove_file(copy.at("CodeResources")).unwrap();
+    symlink("/dev/zero", copy.at("CodeResources")).unwrap();
+    assert_named(&copy, "Contents/CodeResources", "is a link where a file has to be");
+}
+
+/// Lists that a signed app must have: the app's own, and those of a framework.
+const LISTS: [&str; 4] = [
+    "Info.plist",
+    "_CodeSignature/CodeResources",
+    "Frameworks/EGL.framework/Versions/A/Resources/Info.plist",
+    "Frameworks/EGL.framework/Versions/A/_CodeSignature/CodeResources",
+];
+
+/// An app in whose place of a list something else is put, and the list's path below the app.
+fn instead(list: &str, put: impl FnOnce(&Path)) -> (Copy, String) {
+    let copy = Copy::signed();
+    let path = copy.at(list);
+    fs::remove_file(&path).unwrap();
+    put(&path);
+    (copy, format!("Contents/{list}"))
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_list_is_not_waited_for() {
+    for list in LISTS {
+        let (copy, path) = instead(list, |path| {
+            assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+        });
+        assert_named(&copy, &path, "is neither a file nor a folder nor a link");
+    }
+}
+
+#[test]
+fn a_link_in_the_place_of_a_list_is_not_followed() {
+    for list in LISTS {
+        let (copy, path) = instead(list, |path| symlink("/dev/zero", path).unwrap());
+        assert_named(&copy, &path, "is a link where a file has to be");
+        // The very content that was signed does not help.
+        let (copy, path) = instead(list, |path| {
+            let aside = path.with_file_name("aside");
+            fs::copy(Copy::signed().at(list), &aside).unwrap();
+            symlink("aside", path).unwrap();
+        });
+        assert_named(&copy, &path, "is a link where a file has to be");
+    }
+}
+
+#[test]
+fn a_deep_list_is_not_read_to_its_end() {
+    for list in LISTS {
+        let deep = format!("<plist>{}{}</plist>", "<array>".repeat(60_000), "</array>".repeat(60_000));
+        let (copy, path) = instead(list, |path| fs::write(path, deep).unwrap());
+        assert_named(&copy, &path, "is larger or deeper than any that is read here");
+    }
+}
+
+/// A file that takes no room on the disk, and would take it in memory.
+#[test]
+fn a_huge_file_is_not_read() {
+    let huge = |path: &Path| fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
+    for file in LISTS.iter().chain(&["MacOS/qemu-img", "MacOS/Helix"]) {
+        let (copy, path) = instead(file, huge);
+        assert_named(&copy, &path, "has 1099511627776 bytes; more than");
+    }
+    let copy = Copy::signed();
+    huge(&copy.at("CodeResources"));
+    assert_named(&copy, "Contents/CodeResources", "more than 1048576 are not read");
 }
 
 #[test]
