@@ -322,9 +322,9 @@ mod tests {
         insta::assert_snapshot!(lines(&machine(Arch::Arm64, Accelerator::Tcg)));
     }
 
-    #[test]
-    fn an_amd64_machine_under_kvm_with_everything() {
-        let machine = Machine {
+    /// A machine that stays, with all that one can have.
+    fn with_everything(arch: Arch, accelerator: Accelerator) -> Machine {
+        Machine {
             data_disk: Some(DataDisk { path: "/a,b/data.raw".into(), format: DiskFormat::Raw }),
             seed: Some("/run/seed.img".into()),
             ssh_port: Some(2222),
@@ -334,24 +334,24 @@ mod tests {
             vsock_device: Some("/run/vsock.dev".into()),
             throwaway: false,
             exit_with_parent: false,
-            ..machine(Arch::Amd64, Accelerator::Kvm)
-        };
-        insta::assert_snapshot!(lines(&machine));
+            ..machine(arch, accelerator)
+        }
     }
 
     #[test]
-    fn a_mac_gives_the_guest_its_gpu() {
-        let text = lines(&machine(Arch::Arm64, Accelerator::Hvf));
-        assert!(text.contains("-device virtio-gpu-gl-pci,hostmem=256M,blob=true,venus=true"), "{text}");
-        assert!(text.contains("-spice unix=on,addr=/run/spice.sock,disable-ticketing=on,gl=es"), "{text}");
+    fn an_amd64_machine_under_kvm_with_everything() {
+        insta::assert_snapshot!(lines(&with_everything(Arch::Amd64, Accelerator::Kvm)));
+    }
+
+    /// As the app on a Mac starts it, but for the vsock, which QEMU has on Linux only.
+    #[test]
+    fn a_mac_gives_the_guest_its_processor_and_its_gpu() {
+        let mac = Machine { vsock_device: None, ..with_everything(Arch::Arm64, Accelerator::Hvf) };
+        insta::assert_snapshot!(lines(&mac));
     }
 
     #[test]
     fn processors_of_the_other_combinations() {
-        assert_eq!(
-            processor(Arch::Arm64, Accelerator::Hvf).join(" "),
-            "-machine virt,gic-version=3,highmem=on -accel hvf,ipa-granule-size=0x1000 -cpu host"
-        );
         assert_eq!(processor(Arch::Amd64, Accelerator::Tcg).join(" "), "-machine q35 -accel tcg,thread=multi -cpu max");
     }
 }

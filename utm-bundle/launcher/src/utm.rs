@@ -49,10 +49,19 @@ mod tests {
 
         let folder = temp.path().join(DOMAIN);
         std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
-        // `touch` takes each word for a file, beside which `-int` and so on are not options that it knows: it fails.
-        let error = set_utm_preferences(temp.path(), OsStr::new("touch")).unwrap_err().to_string();
+        let error = set_utm_preferences(temp.path(), OsStr::new("false")).unwrap_err().to_string();
         assert!(error.contains("QEMURendererBackend -int 0"), "{error}");
-        let done = set_utm_preferences(temp.path(), OsStr::new("true")).unwrap();
+        // Notes what it was asked for, where the first word after the verb is the domain.
+        let (script, defaults) = (temp.path().join("script"), temp.path().join("defaults"));
+        std::fs::write(&script, "#!/bin/sh\necho \"$@\" >> \"$2.asked\"\n").unwrap();
+        Cmd::new("install").args(["-m", "755"]).arg(&script).arg(&defaults).run().unwrap();
+        let done = set_utm_preferences(temp.path(), defaults.as_os_str()).unwrap();
         assert_eq!(done, ["QEMURendererBackend is 0", "QEMUVulkanDriver is 2"]);
+        let asked = std::fs::read_to_string(folder.with_extension("UTM.asked")).unwrap();
+        let domain = folder.display();
+        assert_eq!(
+            asked,
+            format!("write {domain} QEMURendererBackend -int 0\nwrite {domain} QEMUVulkanDriver -int 2\n")
+        );
     }
 }
