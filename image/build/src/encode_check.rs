@@ -9,7 +9,7 @@ use helix_command::Cmd;
 use helix_vm::{CheckResult, ENCODER_PORT, ENCODER_VSOCK_PORT, Outcome, RunFolder, Running};
 
 /// How many checks there are.
-pub(crate) const CHECKS: usize = 3;
+pub(crate) const CHECKS: usize = 4;
 /// How many frames are encoded, 30 in a second.
 const FRAMES: usize = 30;
 const SIZE: (u32, u32) = (320, 240);
@@ -26,12 +26,16 @@ struct Way {
     name: &'static str,
     /// The element that takes it, with its properties.
     element: String,
+    /// Whether root runs it, or the user whose desktop is encoded.
+    root: bool,
 }
 
 /// The ways, with the host encoder's port of TCP. QEMU's user network shows the guest the host's loopback as 10.0.2.2.
 fn ways(tcp_port: u16) -> [Way; CHECKS] {
-    let way = |name, transport: String| Way { name, element: format!("vsockenc transport={transport}") };
+    let way = |name, transport: String| Way { name, element: format!("vsockenc transport={transport}"), root: true };
     [
+        // What people write first: no properties, and no more rights than a desktop has.
+        Way { name: "encode-without-properties", element: "vsockenc".to_owned(), root: false },
         way("encode-over-virtio-serial", format!("virtio-port:{ENCODER_PORT}")),
         way("encode-over-vsock", format!("vsock://2:{ENCODER_VSOCK_PORT}")),
         way("encode-over-tcp", format!("tcp://10.0.2.2:{tcp_port} token-file={WORK}/token")),
@@ -45,7 +49,7 @@ pub(crate) fn run(running: &mut Running, program: &Path, done: &mut dyn FnMut(&C
     let prepared = started.and_then(|encoder| prepare(running, &encoder).map(|()| encoder));
     let port = prepared.as_ref().map_or(0, |encoder| encoder.tcp_port);
     let check = |way: Way| {
-        let (begun, command) = (Instant::now(), pipeline(&way.element));
+        let (begun, command) = (Instant::now(), pipeline(&way));
         let outcome = match &prepared {
             Ok(encoder) => encoder.quoted(judge(running, &command, folder.path()).unwrap_or_else(|outcome| outcome)),
             Err(why) => could_not(why.clone()),
@@ -107,7 +111,7 @@ impl Drop for Encoder {
 fn prepare(running: &mut Running, encoder: &Encoder) -> Result<(), String> {
     // Only these plugins are scanned: the first look at all 250 takes a minute under emulation.
     let script = format!(
-        "set -eu; umask 077; rm -rf {WORK}; mkdir -p {WORK}/plugins; cd {WORK}; echo {} > token
+        "set -eu; rm -rf {WORK}; mkdir -p {WORK}/plugins; chmod 777 {WORK}; cd {WORK}; (umask 077; echo {} > token)
 for plugin in coreelements videotestsrc videoparsersbad vsockenc; do ln -s /usr/lib/*/gstreamer-1.0/libgst$plugin.so plugins/; done",
         encoder.token
     );
@@ -125,16 +129,19 @@ fn failed(expected: String, got: String) -> Outcome {
 }
 
 /// What the guest runs: the times of the access units are printed, frames and access units kept.
-fn pipeline(element: &str) -> String {
-    let (width, height) = SIZE;
+fn pipeline(way: &Way) -> String {
+    let ((width, height), element) = (SIZE, &way.element);
+    let shell = if way.root { "sh" } else { "runuser -u $(id -un 1000) -- sh" };
     format!(
-        "set -eu; cd {WORK}; rm -f raw h264 log
+        "{shell} << 'END'
+set -eu; cd {WORK}; rm -f raw h264 log
 export GST_PLUGIN_SYSTEM_PATH_1_0=$PWD/plugins GST_REGISTRY_1_0=$PWD/registry GST_REGISTRY_FORK=no
 gst-launch-1.0 -v videotestsrc num-buffers={FRAMES} pattern=ball \
 ! video/x-raw,format=I420,width={width},height={height},framerate=30/1 ! tee name=frames \
 frames. ! queue ! filesink location=raw \
 frames. ! queue ! {element} ! h264parse ! identity name=seen silent=false ! filesink location=h264 > log
-sed -n 's/.*chain.*seen:sink.*, pts: \\([0-9:.]*\\),.*/\\1/p' log"
+sed -n 's/.*chain.*seen:sink.*, pts: \\([0-9:.]*\\),.*/\\1/p' log
+END"
     )
 }
 
