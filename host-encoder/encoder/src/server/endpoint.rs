@@ -43,6 +43,17 @@ impl fmt::Display for Endpoint {
     }
 }
 
+impl Endpoint {
+    /// Whether clients have to show the token; `there_is_one` says whether there is one.
+    pub(crate) fn needs_token(&self, there_is_one: bool) -> bool {
+        match self {
+            Self::Tcp(_) => true,
+            Self::Vsock(_) => there_is_one,
+            Self::Unix(_) | Self::VirtioSerial(_) => false,
+        }
+    }
+}
+
 /// How many clients may wait to be accepted.
 const BACKLOG: i32 = 128;
 
@@ -194,4 +205,19 @@ pub(crate) fn pause(time: Duration, stop: &UnixStream) -> bool {
     let mut fds = [PollFd::new(stop, PollFlags::IN)];
     // An interruption only makes the pause shorter.
     matches!(poll(&mut fds, Some(&time)), Ok(0) | Err(Errno::INTR))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_of_vsock_show_the_token_if_there_is_one() {
+        let tcp = Endpoint::Tcp("127.0.0.1:1".parse().expect("an address"));
+        let asks = |endpoint: &Endpoint| [false, true].map(|there_is_one| endpoint.needs_token(there_is_one));
+        assert_eq!(asks(&Endpoint::Vsock(1)), [false, true]);
+        assert_eq!(asks(&tcp), [true, true]);
+        assert_eq!(asks(&Endpoint::Unix("socket".into())), [false, false]);
+        assert_eq!(asks(&Endpoint::VirtioSerial("socket".into())), [false, false]);
+    }
 }

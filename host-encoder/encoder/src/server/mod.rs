@@ -26,7 +26,7 @@ use self::endpoint::{Listener, connect_unix, pause};
 use self::outbox::Outbox;
 use self::stream::Link;
 pub use self::stream::StreamReport;
-use self::transport::{Device, Transport};
+use self::transport::{Device, MAX_VSOCK_WRITE, Transport};
 use crate::encoder::Backend;
 use crate::source::FrameProvider;
 
@@ -351,11 +351,7 @@ impl Drop for Server {
 
 /// Accepts clients until the server stops.
 fn listen(context: &Arc<Context>, listener: &Listener, stop: &UnixStream) {
-    let needs_token = match listener.endpoint {
-        Endpoint::Tcp(_) => true,
-        Endpoint::Vsock(_) => context.token.is_some(),
-        Endpoint::Unix(_) | Endpoint::VirtioSerial(_) => false,
-    };
+    let needs_token = listener.endpoint.needs_token(context.token.is_some());
     let mut threads = Vec::new();
     loop {
         match listener.accept(stop) {
@@ -385,7 +381,8 @@ fn start_connection(
     endpoint: &Endpoint,
     needs_token: bool,
 ) -> Result<Option<JoinHandle<()>>, IoError> {
-    let entry = match context.enter(Transport::new(socket, context.timeouts.tick())?) {
+    let most = if matches!(endpoint, Endpoint::Vsock(_)) { MAX_VSOCK_WRITE } else { usize::MAX };
+    let entry = match context.enter(Transport::new(socket, context.timeouts.tick(), most)?) {
         Ok(entry) => entry,
         Err(NoEntry::Stopping) => return Ok(None),
         Err(NoEntry::Full(transport)) => {
@@ -430,7 +427,7 @@ fn keep_connected(context: &Arc<Context>, path: &Path, stop: &UnixStream) {
 
 /// Connects to the device, and serves one program of the guest after the other.
 fn serve_device(context: &Arc<Context>, path: &Path, stop: &UnixStream) -> Result<(), IoError> {
-    let mut device = Device::new(Transport::new(connect_unix(path)?, context.timeouts.tick())?);
+    let mut device = Device::new(Transport::new(connect_unix(path)?, context.timeouts.tick(), usize::MAX)?);
     tracing::info!("connected to {}", path.display());
     let name = Endpoint::VirtioSerial(path.to_owned()).to_string();
     while let Some((attach, transport)) = device.next(stop)? {

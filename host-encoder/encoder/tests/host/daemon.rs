@@ -136,6 +136,44 @@ fn it_says_why_it_does_not_start() {
     }
 }
 
+/// The error of a vsock socket at any port; nothing if this kernel has vsock.
+#[cfg(target_os = "linux")]
+fn no_vsock() -> Option<std::io::Error> {
+    vsock::VsockListener::bind_with_cid_port(vsock::VMADDR_CID_ANY, u32::MAX).err()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn it_listens_on_vsock_and_says_why_it_cannot() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (token, empty) = (folder.path().join("token"), folder.path().join("empty"));
+    std::fs::write(&token, "secret\n").and_then(|()| std::fs::write(&empty, "")).expect("files");
+    let (token, empty) = (token.to_str().expect("text"), empty.to_str().expect("text"));
+    // Any port that nobody has here; it is no number of another test.
+    let port = format!("{}", 0x4865_0000 + std::process::id() % 0x1_0000);
+    let args = ["--vsock", &port, "--encoder", "discard"];
+    if let Some(why) = no_vsock() {
+        let none = Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+        assert_eq!(why.raw_os_error(), none, "vsock is there and gives no port: {why}");
+        let (code, text) = Daemon::complaint(&args);
+        println!("this kernel has no vsock: {why}; the daemon says: {text}");
+        assert!(code == Some(1) && text.contains(&format!("listening on vsock:{port}: ")), "{code:?} {text}");
+        return;
+    }
+    for more in [&[][..], &["--token-file", token]] {
+        let mut daemon = Daemon::start(&[&args[..], more].concat());
+        assert_eq!(daemon.line(), format!("listening on vsock:{port}"));
+        let (code, text) = Daemon::complaint(&args);
+        let said = format!("listening on vsock:{port}: Address already in use");
+        assert!(code == Some(1) && text.contains(&said), "{code:?} {text}");
+        daemon.signal(Signal::TERM);
+        assert_eq!(daemon.code(), Some(0));
+    }
+    // A token that is named and is none does not mean that everybody may come.
+    let (code, text) = Daemon::complaint(&[&args[..], &["--token-file", empty]].concat());
+    assert!(code == Some(1) && text.contains("0 bytes"), "{code:?} {text}");
+}
+
 #[test]
 fn figures_that_nobody_reads_hold_up_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
