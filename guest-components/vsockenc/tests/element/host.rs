@@ -12,11 +12,30 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use helix_frame_protocol::{
-    AccessUnit, Configure, Configured, Envelope, ErrorCode, Failure, Frame, FrameWay, Hello, Level, Message, Outgoing,
-    ReceiveError, Receiver, Role, Session, SkipReason, Statistics, Token, Welcome, limits,
+    AccessUnit, Configure, Configured, Envelope, ErrorCode, Failure, Frame, FrameWay, Hello, Kind, Level, Message,
+    Outgoing, ReceiveError, Receiver, Role, Session, SkipReason, Statistics, Token, Welcome, limits,
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// What is wrong with the first answer of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spoilt {
+    pub(crate) kind: Kind,
+    /// Which byte of it.
+    pub(crate) at: usize,
+    pub(crate) how: Wrong,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wrong {
+    /// The connection ends before this byte.
+    Cut,
+    /// Neither this byte nor any other comes, but the connection stays open.
+    Stall,
+    /// These bits of it are others.
+    Garble(u8),
+}
 
 /// What the host does wrong, or else.
 #[derive(Clone, Default)]
@@ -50,6 +69,7 @@ pub(crate) struct Manners {
     pub(crate) chatter: bool,
     /// Ends the connection by a fatal error after so many frames.
     pub(crate) die_after_frames: Option<usize>,
+    pub(crate) spoilt: Option<Spoilt>,
 }
 
 /// What the host saw.
@@ -60,6 +80,10 @@ pub(crate) enum Seen {
     Frame(Frame, u64),
     EndOfStream,
     Goodbye,
+    /// An answer, with the length of its header and body, and of all of it.
+    Answer(Kind, usize, usize),
+    /// An answer went out that was spoilt.
+    Spoilt,
 }
 
 pub(crate) struct Host {
@@ -95,7 +119,7 @@ impl Host {
         let (seen, connections, stop) = (host.seen.clone(), host.connections.clone(), host.stop.clone());
         let (open, frozen) = (host.open.clone(), host.frozen.clone());
         host.thread = Some(thread::spawn(move || {
-            let mut peers = Vec::new();
+            let (mut peers, spoilt) = (Vec::new(), Arc::new(Mutex::new(manners.spoilt)));
             while !stop.load(Ordering::SeqCst) {
                 let Ok((stream, _)) = listener.accept() else {
                     thread::sleep(Duration::from_millis(2));
@@ -104,7 +128,9 @@ impl Host {
                 stream.set_nonblocking(false).expect("a blocking socket");
                 let index = connections.fetch_add(1, Ordering::SeqCst);
                 open.lock().expect("a lock").insert(index, stream.try_clone().expect("a second handle"));
-                let peer = Peer::new(stream, index, manners.clone(), seen.clone(), frozen.clone(), stop.clone());
+                let manners = manners.clone();
+                let mut peer = Peer::new(stream, index, manners, seen.clone(), frozen.clone(), stop.clone());
+                peer.spoilt = spoilt.clone();
                 let open = open.clone();
                 peers.extract_if(.., |peer: &mut JoinHandle<()>| peer.is_finished()).for_each(join);
                 peers.push(thread::spawn(move || {
@@ -173,6 +199,16 @@ impl Host {
         self.seen().into_iter().filter_map(configure).collect()
     }
 
+    pub(crate) fn has_spoilt(&self) -> bool {
+        self.seen().iter().any(|seen| matches!(seen, Seen::Spoilt))
+    }
+
+    /// Whether the client has begun anew after the answer that was spoilt.
+    pub(crate) fn is_greeted_again(&self) -> bool {
+        let mut behind = self.seen().into_iter().skip_while(|seen| !matches!(seen, Seen::Spoilt));
+        behind.any(|seen| matches!(seen, Seen::Hello))
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -232,6 +268,11 @@ struct Peer {
     held: Vec<(u64, Frame, u64)>,
     frames: usize,
     after_configure: bool,
+    spoilt: Arc<Mutex<Option<Spoilt>>>,
+    /// The client may have understood something else.
+    has_spoilt: bool,
+    /// Nothing is written any more.
+    silent: bool,
     stop: Arc<AtomicBool>,
 }
 
@@ -259,6 +300,9 @@ impl Peer {
             held: Vec::new(),
             frames: 0,
             after_configure: true,
+            spoilt: Arc::default(),
+            has_spoilt: false,
+            silent: false,
             stop,
         }
     }
@@ -267,8 +311,9 @@ impl Peer {
         while !self.stop.load(Ordering::SeqCst) {
             match self.receiver.receive() {
                 Ok(envelope) => {
-                    self.session.receiving(&envelope).expect("a client that keeps to the order");
-                    if !self.handle(envelope) {
+                    let order = self.session.receiving(&envelope);
+                    assert!(order.is_ok() || self.has_spoilt, "a client that keeps to the order: {order:?}");
+                    if order.is_err() || !self.handle(envelope) {
                         break;
                     }
                 }
@@ -405,7 +450,28 @@ impl Peer {
         self.session.sending(&envelope).expect("a host that keeps to the order");
         let mut prefix = Vec::new();
         let outgoing = Outgoing::new(&envelope, &mut prefix, &[data]).expect("a message");
-        outgoing.write_all(&mut self.sink, LIMIT).and_then(|()| self.sink.flush()).is_ok()
+        if let Some(kind) = envelope.message.kind() {
+            self.note(Seen::Answer(kind, outgoing.left() - data.len(), outgoing.left()));
+        }
+        let spoilt = self.spoilt.lock().expect("a lock").take_if(|spoilt| Some(spoilt.kind) == envelope.message.kind());
+        if let Some(spoilt) = spoilt {
+            return self.send_spoilt(spoilt, outgoing);
+        }
+        self.silent || outgoing.write_all(&mut self.sink, LIMIT).and_then(|()| self.sink.flush()).is_ok()
+    }
+
+    fn send_spoilt(&mut self, spoilt: Spoilt, outgoing: Outgoing<'_>) -> bool {
+        let mut bytes = Vec::new();
+        outgoing.write_all(&mut bytes, LIMIT).expect("memory takes everything");
+        match spoilt.how {
+            Wrong::Cut | Wrong::Stall => bytes.truncate(spoilt.at),
+            Wrong::Garble(bits) => bytes[spoilt.at] ^= bits,
+        }
+        (self.has_spoilt, self.silent) = (true, spoilt.how == Wrong::Stall);
+        // Few bytes always fit into a socket.
+        let sent = self.sink.write_all(&bytes).is_ok();
+        self.note(Seen::Spoilt);
+        sent && spoilt.how != Wrong::Cut
     }
 }
 

@@ -1,5 +1,6 @@
 //! The elements in gst_check's harness, against a host that these tests play.
 
+mod answers;
 mod auto;
 mod daemon;
 mod docs;
