@@ -171,6 +171,8 @@ impl Session {
             self.wish(kVTCompressionPropertyKey_ColorPrimaries, primaries);
             self.wish(kVTCompressionPropertyKey_TransferFunction, kCVImageBufferTransferFunction_ITU_R_709_2);
             self.wish(kVTCompressionPropertyKey_ExpectedFrameRate, &rate);
+            // A frame that is kept back until others come would be the last one of a screen that then stands still.
+            self.wish(kVTCompressionPropertyKey_MaxFrameDelayCount, &number(0));
             check("preparing to encode", self.0.prepare_to_encode_frames())
         }
     }
