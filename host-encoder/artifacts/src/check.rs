@@ -1,5 +1,6 @@
 //! Known frames into a daemon, and what comes out: decoded, compared, and how fast.
 
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use crate::daemon::Daemon;
 use crate::decoder::{self, decode};
 use crate::error::Error;
 use crate::pictures::{draw, expected, worst_psnr};
+use crate::units::is_keyframe;
 use helix_products::Target;
 
 /// How many different pictures there are; they are shown forwards and backwards.
@@ -96,16 +98,25 @@ pub fn check(args: &CheckArgs, root: &Path, say: &dyn Fn(&str)) -> Result<Checke
     let program = args.program.clone().map_or_else(|| built(root), Ok)?;
     decoder::ready()?;
     let daemon = Daemon::start(&program, args.encoder.as_deref())?;
+    check_socket(&daemon.socket(), args.frames, say)
+}
+
+/// Encodes with whoever serves a Unix socket.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_socket(socket: &Path, frames: u32, say: &dyn Fn(&str)) -> Result<Checked, Error> {
+    let connect = || UnixStream::connect(socket).map_err(Error::file("connecting to", socket));
     let mut checked = Checked { daemon: String::new(), encoder: String::new(), kinds: Vec::new(), faults: Vec::new() };
     for (format, width, height) in CASES {
         let wanted = wanted(format, width, height);
         // Before there is a connection, on which the daemon wants its pings answered.
         let pictures = Pictures::of(&wanted);
-        let mut session = Asking { client: Client::new(daemon.connect()?) };
+        let mut session = Asking { client: Client::new(connect()?) };
         checked.daemon = session.hello()?;
-        let (configured, taken) = session.encode(&wanted, &pictures, args.frames)?;
+        let (configured, taken) = session.encode(&wanted, &pictures, frames)?;
         drop(session);
-        let measured = taken.measured(&wanted, &pictures, args.frames)?;
+        let measured = taken.measured(&wanted, &pictures, frames)?;
         say(&measured.to_string());
         checked.faults.extend(measured.faults(&Bounds::of(&configured.encoder)));
         checked.encoder = configured.encoder;
@@ -141,8 +152,11 @@ impl Checked {
 }
 
 fn unexpected(message: &Message) -> Error {
-    let what = "the daemon does not do what it is asked".to_owned();
-    Error::Faults { what, faults: vec![format!("it answers {message:?}")] }
+    disobeys(format!("it answers {message:?}"))
+}
+
+fn disobeys(fault: String) -> Error {
+    Error::Faults { what: "the daemon does not do what it is asked".to_owned(), faults: vec![fault] }
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -244,13 +258,16 @@ impl Asking {
         self.get()
     }
 
-    /// The access unit that comes next.
-    fn unit(&mut self) -> Result<Vec<u8>, Error> {
+    /// The access unit that comes next, and whether decoding can begin there.
+    fn unit(&mut self) -> Result<(Vec<u8>, bool), Error> {
         let got = self.get()?;
-        match got.message {
-            Message::AccessUnit(_) => Ok(got.data),
-            other => Err(unexpected(&other)),
+        let Message::AccessUnit(unit) = got.message else { return Err(unexpected(&got.message)) };
+        let keyframe = is_keyframe(&got.data).map_err(disobeys)?;
+        if unit.keyframe != keyframe {
+            let (said, is) = (unit.keyframe, keyframe);
+            return Err(disobeys(format!("an access unit is said to be a keyframe: {said}, and is one: {is}")));
         }
+        Ok((got.data, keyframe))
     }
 
     /// The name of the daemon.
@@ -266,10 +283,32 @@ impl Asking {
             Message::Configured(configured) => configured,
             other => return Err(unexpected(&other)),
         };
+        self.keyframe_on_demand(wanted, pictures)?;
         let (stream, latencies) = self.one_by_one(wanted, pictures, frames)?;
         let fps = self.at_once(wanted, pictures, frames, configured.max_in_flight)?;
         match self.ask(STREAM, Message::Close, &[])?.message {
             Message::Closed => Ok((configured, Taken { stream, latencies, fps })),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Whoever comes late asks for a keyframe, and gets it with the next frame. At the end of the stream the encoder begins
+    /// anew, so that what is encoded afterwards can be decoded by itself.
+    fn keyframe_on_demand(&mut self, wanted: &Configure, pictures: &Pictures) -> Result<(), Error> {
+        for (index, forced) in [(0, false), (1, false), (2, true)] {
+            if forced {
+                let answer = self.ask(STREAM, Message::ForceKeyframe, &[])?.message;
+                (answer == Message::KeyframeForced).then_some(()).ok_or_else(|| unexpected(&answer))?;
+            }
+            self.send(STREAM, Message::Frame(frame(wanted, None)), &pictures.sent[Pictures::place(index)])?;
+            let due = forced || index == 0;
+            if self.unit()?.1 != due {
+                let what = if due { "no keyframe, though it has to be one" } else { "a keyframe for no reason" };
+                return Err(disobeys(format!("the frame {index} of a stream is {what}")));
+            }
+        }
+        match self.ask(STREAM, Message::EndOfStream, &[])?.message {
+            Message::Drained => Ok(()),
             other => Err(unexpected(&other)),
         }
     }
@@ -285,7 +324,7 @@ impl Asking {
         for index in 0..frames {
             let begun = Instant::now();
             self.send(STREAM, Message::Frame(frame(wanted, None)), &pictures.sent[Pictures::place(index)])?;
-            units.extend(self.unit()?);
+            units.extend(self.unit()?.0);
             latencies.push(begun.elapsed());
         }
         Ok((units, latencies))

@@ -1,8 +1,7 @@
 //! The daemon that is checked, for as long as somebody holds it.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -52,9 +51,8 @@ impl Daemon {
         Ok(daemon)
     }
 
-    pub(crate) fn connect(&self) -> Result<UnixStream, Error> {
-        let socket = self.folder.path().join(SOCKET);
-        UnixStream::connect(&socket).map_err(Error::file("connecting to", &socket))
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.folder.path().join(SOCKET)
     }
 }
 

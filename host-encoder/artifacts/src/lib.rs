@@ -10,7 +10,8 @@ mod daemon;
 pub mod decoder;
 mod error;
 pub mod pictures;
+mod units;
 
 pub use crate::build::{BuildArgs, build, products};
-pub use crate::check::{CheckArgs, Checked, Measured, check};
+pub use crate::check::{CheckArgs, Checked, Measured, check, check_socket};
 pub use crate::error::Error;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "openh264")]
 mod blobs;
+#[cfg(feature = "openh264")]
+mod checking;
 mod client;
 mod daemon;
 mod device;
