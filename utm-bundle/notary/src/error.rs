@@ -19,12 +19,14 @@ pub enum Error {
         why: &'static str,
     },
     /// The file is larger than the service takes.
-    #[error("{} has {size} bytes; the service takes up to 5 GiB: make the app with --vm download", file.display())]
+    #[error("{} has {size} bytes; the service takes {most} at most: make the app with --vm download", file.display())]
     Large {
         /// The file.
         file: PathBuf,
         /// Its size in bytes.
         size: u64,
+        /// What the service takes.
+        most: u64,
     },
     /// The service says no to who asks.
     #[error(
@@ -56,13 +58,16 @@ pub enum Error {
     },
     /// There is no verdict yet.
     #[error(
-        "there is no verdict on the submission {id} after {minutes} min; run the same again, which takes it up when it is there"
+        "there is no verdict on the submission {id} after {minutes} min (the last answer: {last}); run the same again, which takes \
+         it up when it is there"
     )]
     Unfinished {
         /// The submission.
         id: String,
         /// How long was waited.
         minutes: u64,
+        /// What was said to the last question.
+        last: String,
     },
     /// The system refused something on a file.
     #[error("{doing} {}: {source}", path.display())]

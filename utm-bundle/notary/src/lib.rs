@@ -5,12 +5,17 @@
 //! [Notary API](https://developer.apple.com/documentation/notaryapi), version 2, and for tickets the request that Apple's
 //! `stapler` sends. It was tried against a server of the tests only.
 
+mod answers;
+mod attempt;
 mod credentials;
 mod error;
 mod service;
 mod ticket;
+mod upload;
 
+pub use crate::answers::kinds_of_answer;
 pub use crate::credentials::Credentials;
 pub use crate::error::{Error, Issue};
 pub use crate::service::{Event, Patience, Service, URL_VARIABLE};
 pub use crate::ticket::staple;
+pub use crate::upload::check_size;

@@ -5,37 +5,28 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rusty_s3::actions::{PutObject, S3Action};
-use rusty_s3::{Bucket, UrlStyle};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use ureq::http::Response;
-use ureq::{Agent, Body, SendBody};
+use ureq::Agent;
 use url::Url;
 use uuid::Uuid;
 
+use crate::answers::{Data, Log, Logs, State, Submission, json_of};
+use crate::attempt::{Attempt, judge, without_url};
 use crate::credentials::Credentials;
 use crate::error::{Error, Issue};
 use crate::ticket;
+use crate::upload::check_size;
 
 /// The variable with another server instead of Apple's three; only one on this machine is taken. It is there for tests.
 pub const URL_VARIABLE: &str = "HELIX_NOTARY_URL";
 const API: &str = "https://appstoreconnect.apple.com";
 const TICKETS: &str = "https://api.apple-cloudkit.com";
-/// Where Apple's bucket is.
-const REGION: &str = "us-west-2";
-/// More than any answer has, in bytes.
-const LARGEST_ANSWER: u64 = 4 << 20;
-/// What S3 takes in one piece, in bytes.
-const LARGEST_FILE: u64 = 5 << 30;
-/// The slowest upload that is waited for, in bytes per second.
-const SLOWEST: u64 = 32 << 10;
 /// How often something is tried that may go better the next time.
 const ATTEMPTS: u32 = 4;
 /// How long an answer may take.
-const STALL: Duration = Duration::from_secs(60);
+pub(crate) const STALL: Duration = Duration::from_secs(60);
 
 /// How long is waited for what.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +35,8 @@ pub struct Patience {
     pub verdict: Duration,
     /// Between two questions for the verdict.
     pub interval: Duration,
+    /// For sending one part of 8 MiB, in all.
+    pub part: Duration,
     /// After a first failure; after each further one twice as long.
     pub pause: Duration,
 }
@@ -51,7 +44,8 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { verdict: seconds(60 * 60), interval: seconds(15), pause: seconds(2) }
+        // A part is there in time at 46 KiB in a second.
+        Self { verdict: seconds(60 * 60), interval: seconds(15), part: seconds(180), pause: seconds(2) }
     }
 }
 
@@ -72,61 +66,6 @@ pub struct Service {
     /// A server that stands for all of Apple's.
     instead: Option<Url>,
     patience: Patience,
-}
-
-#[derive(Deserialize)]
-struct Data<T> {
-    data: T,
-}
-
-#[derive(Deserialize)]
-struct Submission {
-    id: Uuid,
-    attributes: Upload,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Upload {
-    aws_access_key_id: String,
-    aws_secret_access_key: String,
-    aws_session_token: String,
-    bucket: String,
-    object: String,
-}
-
-#[derive(Deserialize)]
-struct State {
-    attributes: Status,
-}
-
-#[derive(Deserialize)]
-struct Status {
-    status: String,
-}
-
-#[derive(Deserialize)]
-struct Logs {
-    attributes: LogPlace,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LogPlace {
-    developer_log_url: Url,
-}
-
-#[derive(Deserialize)]
-struct Log {
-    #[serde(default)]
-    issues: Option<Vec<Issue>>,
-}
-
-/// Why a request did not succeed.
-enum Attempt {
-    /// It may the next time.
-    Again(String),
-    Never(Error),
 }
 
 impl Service {
@@ -164,11 +103,13 @@ impl Service {
     /// When the app is refused, with what is wrong with it; when a server cannot be reached or says something strange; when there is
     /// no verdict in time.
     pub fn notarize(&self, archive: &Path, cd_hash: &[u8; 20], hear: &mut dyn FnMut(Event)) -> Result<Vec<u8>, Error> {
+        let size = std::fs::metadata(archive).map_err(Error::io("looking at", archive))?.len();
+        check_size(archive, size)?;
         if let Some(ticket) = self.ticket(cd_hash)? {
             hear(Event::Said("Apple has a ticket for just this code already".to_owned()));
             return Ok(ticket);
         }
-        let id = self.submit(archive, hear)?;
+        let id = self.submit(archive, size, hear)?;
         hear(Event::Said(format!("submission {id}")));
         self.wait(id, hear)?;
         // It is not everywhere at once.
@@ -182,12 +123,8 @@ impl Service {
         Err(Error::Failed { doing: "getting the ticket", why })
     }
 
-    fn submit(&self, archive: &Path, hear: &mut dyn FnMut(Event)) -> Result<Uuid, Error> {
+    fn submit(&self, archive: &Path, size: u64, hear: &mut dyn FnMut(Event)) -> Result<Uuid, Error> {
         let mut file = File::open(archive).map_err(Error::io("reading", archive))?;
-        let size = file.metadata().map_err(Error::io("looking at", archive))?.len();
-        if size > LARGEST_FILE {
-            return Err(Error::Large { file: archive.to_owned(), size });
-        }
         let digest = sha256(&mut file).map_err(Error::io("reading", archive))?;
         let name = archive.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let question = json!({ "sha256": digest, "submissionName": name, "notifications": [] });
@@ -197,61 +134,47 @@ impl Service {
         Ok(id)
     }
 
-    fn upload(&self, archive: &Path, size: u64, to: &Upload, hear: &mut dyn FnMut(Event)) -> Result<(), Error> {
-        const DOING: &str = "sending the app";
-        let strange = |why: &str| Error::Failed { doing: DOING, why: format!("the place for it is none: {why}") };
-        let (endpoint, style) = match &self.instead {
-            Some(url) => (url.clone(), UrlStyle::Path),
-            None => {
-                let url = format!("https://s3.{REGION}.amazonaws.com");
-                (Url::parse(&url).map_err(|_| strange("the region"))?, UrlStyle::VirtualHost)
-            }
-        };
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
-        if to.bucket.is_empty() || !to.bucket.bytes().all(plain) {
-            return Err(strange("the name of the bucket"));
-        }
-        let bucket = Bucket::new(endpoint, style, to.bucket.clone(), REGION).map_err(|_| strange("the bucket"))?;
-        let key = rusty_s3::Credentials::new_with_token(
-            &to.aws_access_key_id,
-            &to.aws_secret_access_key,
-            &to.aws_session_token,
-        );
-        let limit = STALL + Duration::from_secs(size / SLOWEST);
-        self.patiently(DOING, |agent| {
-            let url = PutObject::new(&bucket, Some(&key), &to.object).sign(limit);
-            let file = File::open(archive).map_err(|error| Attempt::Never(Error::io("reading", archive)(error)))?;
-            let mut file = Counted { file, done: 0, size, hear };
-            let request = agent.put(url.as_str()).config().timeout_send_body(Some(limit)).build();
-            let request = request.header("content-length", size.to_string());
-            let answer = request.send(SendBody::from_reader(&mut file));
-            // The URL has secrets in it: it is never shown.
-            judge(DOING, answer.map_err(|error| without_url(&error))?)
-        })
-        .map(drop)
-    }
-
+    /// Waits for the verdict. An outage is waited for as well: the verdict comes without our asking.
     fn wait(&self, id: Uuid, hear: &mut dyn FnMut(Event)) -> Result<(), Error> {
         let started = Instant::now();
         let mut last = String::new();
         loop {
-            let state: Data<State> = self.api("asking for the verdict", &format!("submissions/{id}"), None)?;
-            let status = state.data.attributes.status;
-            match status.as_str() {
-                "Accepted" => return Ok(()),
-                "In Progress" => {}
-                _ => return Err(Error::Refused { id: id.to_string(), issues: self.issues(id)?, status }),
+            let (over, now) = match self.status(id) {
+                Ok(status) => (status != "In Progress", status),
+                Err(Attempt::Again(why)) => (false, why),
+                Err(Attempt::Never(error)) => return Err(error),
+            };
+            match now.as_str() {
+                "Accepted" if over => return Ok(()),
+                _ if over => {
+                    return Err(Error::Refused { id: id.to_string(), issues: self.complaints(id), status: now });
+                }
+                _ => {}
             }
-            if status != last {
-                hear(Event::Said(status.clone()));
-                last = status;
+            if now != last {
+                hear(Event::Said(now.clone()));
+                last = now;
             }
             if started.elapsed() + self.patience.interval > self.patience.verdict {
                 let minutes = self.patience.verdict.as_secs() / 60;
-                return Err(Error::Unfinished { id: id.to_string(), minutes });
+                return Err(Error::Unfinished { id: id.to_string(), minutes, last });
             }
             std::thread::sleep(self.patience.interval);
         }
+    }
+
+    fn status(&self, id: Uuid) -> Result<String, Attempt> {
+        const DOING: &str = "asking for the verdict";
+        let answer = self.ask(DOING, &format!("submissions/{id}"), None)?;
+        let state: Data<State> = json_of(DOING, &answer).map_err(Attempt::Never)?;
+        Ok(state.data.attributes.status)
+    }
+
+    /// Why a submission was refused. That the log is not to be had does not hide that it was.
+    fn complaints(&self, id: Uuid) -> Vec<Issue> {
+        let unknown =
+            |error: Error| Issue { path: None, message: format!("why is not known: {error}"), severity: None };
+        self.issues(id).unwrap_or_else(|error| vec![unknown(error)])
     }
 
     /// What the log of a submission complains about.
@@ -259,7 +182,8 @@ impl Service {
         const DOING: &str = "getting the log";
         let logs: Data<Logs> = self.api(DOING, &format!("submissions/{id}/logs"), None)?;
         let url = logs.data.attributes.developer_log_url;
-        if url.scheme() != "https" && self.instead.is_none() {
+        let own = self.instead.as_ref().is_some_and(|own| own.origin() == url.origin());
+        if url.scheme() != "https" && !own {
             return Err(Error::Failed { doing: DOING, why: "it is at a place that is not protected".to_owned() });
         }
         let answer = self.patiently(DOING, |agent| {
@@ -280,29 +204,42 @@ impl Service {
             judge(DOING, request.send(&question).map_err(|error| without_url(&error))?)
         })?;
         let answer: Value = json_of(DOING, &answer)?;
-        ticket::of_answer(&answer).map_err(|why| Error::Failed { doing: DOING, why: why.to_owned() })
+        ticket::of_answer(&answer, cd_hash).map_err(|why| Error::Failed { doing: DOING, why: why.to_owned() })
     }
 
     /// Asks the service itself.
     fn api<T: DeserializeOwned>(&self, doing: &'static str, path: &str, question: Option<&Value>) -> Result<T, Error> {
+        json_of(doing, &self.patiently(doing, |_| self.ask(doing, path, question))?)
+    }
+
+    /// Asks it once.
+    fn ask(&self, doing: &'static str, path: &str, question: Option<&Value>) -> Result<Vec<u8>, Attempt> {
         let base = self.instead.as_ref().map_or(API, |url| url.as_str().trim_end_matches('/'));
         let url = format!("{base}/notary/v2/{path}");
-        let question = question.map(Value::to_string);
-        let answer = self.patiently(doing, |agent| {
-            let bearer = format!("Bearer {}", self.credentials.token().map_err(Attempt::Never)?);
-            let answer = match &question {
-                Some(text) => {
-                    agent.post(&url).header("authorization", bearer).content_type("application/json").send(text)
-                }
-                None => agent.get(&url).header("authorization", bearer).call(),
-            };
-            judge(doing, answer.map_err(|error| without_url(&error))?)
-        })?;
-        json_of(doing, &answer)
+        let bearer = format!("Bearer {}", self.credentials.token().map_err(Attempt::Never)?);
+        let answer = match question.map(Value::to_string) {
+            Some(text) => {
+                self.agent.post(&url).header("authorization", bearer).content_type("application/json").send(&text)
+            }
+            None => self.agent.get(&url).header("authorization", bearer).call(),
+        };
+        judge(doing, answer.map_err(|error| without_url(&error))?)
+    }
+
+    pub(crate) fn agent(&self) -> &Agent {
+        &self.agent
+    }
+
+    pub(crate) fn instead(&self) -> Option<&Url> {
+        self.instead.as_ref()
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        self.patience
     }
 
     /// Tries a request until it succeeds, or fails in a way that stays.
-    fn patiently(
+    pub(crate) fn patiently(
         &self,
         doing: &'static str,
         mut request: impl FnMut(&Agent) -> Result<Vec<u8>, Attempt>,
@@ -332,52 +269,6 @@ fn on_this_machine(text: &str) -> Result<Url, Error> {
     Ok(url)
 }
 
-/// The whole of an answer, when it is a yes.
-fn judge(doing: &'static str, mut answer: Response<Body>) -> Result<Vec<u8>, Attempt> {
-    let status = answer.status();
-    let body = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec();
-    if status.is_server_error() || status.as_u16() == 429 {
-        return Err(Attempt::Again(format!("the server says {status}")));
-    }
-    let body = body.map_err(|error| match error {
-        ureq::Error::BodyExceedsLimit(_) => {
-            Attempt::Never(Error::Failed { doing, why: format!("the answer has more than {LARGEST_ANSWER} bytes") })
-        }
-        error => without_url(&error),
-    })?;
-    if status.is_success() {
-        return Ok(body);
-    }
-    let why = format!("the server says {status}{}", said(&body));
-    let unauthorized = status.as_u16() == 401 && doing != "sending the app";
-    Err(Attempt::Never(if unauthorized { Error::Unauthorized { doing, why } } else { Error::Failed { doing, why } }))
-}
-
-/// The words of an answer of App Store Connect that is a no.
-fn said(body: &[u8]) -> String {
-    let value: Value = serde_json::from_slice(body).unwrap_or_default();
-    let words = value.pointer("/errors/0/detail").and_then(Value::as_str).unwrap_or_default();
-    let words: String = words.chars().filter(|letter| !letter.is_control()).take(300).collect();
-    if words.is_empty() { words } else { format!(": {words}") }
-}
-
-/// An error without the URL, which may have secrets in it.
-fn without_url(error: &ureq::Error) -> Attempt {
-    Attempt::Again(match error {
-        ureq::Error::BadUri(_) => "the address is none".to_owned(),
-        error => error.to_string(),
-    })
-}
-
-fn json_of<T: DeserializeOwned>(doing: &'static str, answer: &[u8]) -> Result<T, Error> {
-    // What the parser says may repeat what was sent.
-    let strange = |error: serde_json::Error| Error::Failed {
-        doing,
-        why: format!("the answer is not as it should be, at line {}, column {}", error.line(), error.column()),
-    };
-    serde_json::from_slice(answer).map_err(strange)
-}
-
 fn sha256(file: &mut File) -> std::io::Result<String> {
     let mut digest = Sha256::new();
     let mut buffer = vec![0; 1 << 20];
@@ -386,22 +277,5 @@ fn sha256(file: &mut File) -> std::io::Result<String> {
             0 => return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()),
             read => digest.update(&buffer[..read]),
         }
-    }
-}
-
-/// A file that tells how much of it was read.
-struct Counted<'a> {
-    file: File,
-    done: u64,
-    size: u64,
-    hear: &'a mut dyn FnMut(Event),
-}
-
-impl Read for Counted<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.done += read as u64;
-        (self.hear)(Event::Uploaded(self.done, self.size));
-        Ok(read)
     }
 }

@@ -22,8 +22,8 @@ pub(crate) fn question(cd_hash: &[u8; 20]) -> Value {
     json!({ "records": [{ "recordName": format!("2/2/{hash}") }] })
 }
 
-/// The ticket in an answer; none where Apple has none.
-pub(crate) fn of_answer(answer: &Value) -> Result<Option<Vec<u8>>, &'static str> {
+/// The ticket of a program in an answer; none where Apple has none.
+pub(crate) fn of_answer(answer: &Value, cd_hash: &[u8; 20]) -> Result<Option<Vec<u8>>, &'static str> {
     let record = answer.pointer("/records/0").ok_or("the answer is about nothing")?;
     if record.get("serverErrorCode").and_then(Value::as_str) == Some("NOT_FOUND") {
         return Ok(None);
@@ -33,6 +33,9 @@ pub(crate) fn of_answer(answer: &Value) -> Result<Option<Vec<u8>>, &'static str>
     let ticket = STANDARD.decode(text).map_err(|_| "the ticket is damaged")?;
     if !ticket.starts_with(MAGIC) || ticket.len() > LARGEST {
         return Err("the answer has something else than a ticket");
+    }
+    if !ticket.windows(cd_hash.len()).any(|part| part == cd_hash) {
+        return Err("the ticket is that of another app: the hash of the code directory is not in it");
     }
     Ok(Some(ticket))
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::notary_server::{ISSUER, KEY_ID, Server, Way, key, ticket};
+use crate::notary_server::{ISSUER, KEY_ID, Server, Way, key};
 use crate::support::{Run, Running, inside, root_folder};
 
 /// What a bundle is made of, and the place for it.
@@ -296,7 +296,7 @@ fn an_app_is_notarised() {
     assert_eq!(server.uploads(), 1);
     let unzip = Command::new("unzip").arg("-q").arg(bench.at("out/Helix.zip")).arg("-d").arg(bench.at("to")).status();
     assert!(unzip.expect("unzip").success());
-    assert_eq!(fs::read(bench.at("to/Helix.app/Contents/CodeResources")).expect("a ticket"), ticket());
+    assert_eq!(fs::read(bench.at("to/Helix.app/Contents/CodeResources")).expect("a ticket"), server.ticket());
     check(&[&bench.at("to/Helix.app")]).ends_with(0).says(&["without timestamps, with a ticket"]);
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use base64::Engine;
@@ -29,16 +29,32 @@ pub(crate) enum Way {
     BusyTwice,
     /// The connection is cut, twice.
     CutTwice,
+    /// The connection is cut in the middle of the second part, twice.
+    CutInPart,
+    /// Nothing of a part is read.
+    Silent,
+    /// The parts cannot be put together, which is said with a yes.
+    Apart,
     Denied,
     Invalid,
     NoIssues,
     Endless,
     NoTicket,
     OddTicket,
+    OtherTicket,
     Garbage,
     Huge,
     OddBucket,
     Elsewhere,
+    /// A no without words.
+    Wordless,
+    /// The service is away for a while when it is asked for the verdict, or for ever.
+    Outage,
+    Away,
+    /// The key is taken back meanwhile.
+    KeyTakenBack,
+    /// The log is at a place that is not protected.
+    OpenLog,
 }
 
 fn generate(curve: &'static EcdsaSigningAlgorithm) -> (String, Vec<u8>) {
@@ -66,14 +82,20 @@ pub(crate) fn key_of_another_curve() -> String {
     generate(&ECDSA_P384_SHA384_FIXED_SIGNING).0
 }
 
-pub(crate) fn ticket() -> Vec<u8> {
-    b"s8ch and what Apple signed".to_vec()
+/// A ticket of the program with this hash, in hexadecimal.
+fn ticket(program: &str) -> Vec<u8> {
+    let bytes = (0..program.len() / 2).map(|at| u8::from_str_radix(&program[2 * at..][..2], 16).unwrap());
+    [&b"s8ch, and what Apple signed: "[..], &bytes.collect::<Vec<u8>>(), b", and more"].concat()
 }
 
 #[derive(Default)]
 struct State {
     /// The sha256 that was announced.
     announced: String,
+    /// The parts that are there, and how often each was tried.
+    parts: BTreeMap<u16, Vec<u8>>,
+    sent: BTreeMap<u16, usize>,
+    aborted: usize,
     uploads: usize,
     tries: usize,
     asked: usize,
@@ -101,14 +123,27 @@ impl Server {
         let state = Arc::new(Mutex::new(State::default()));
         let (own, base) = (state.clone(), url.clone());
         std::thread::spawn(move || {
+            let mut silent = Vec::new();
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let Some(request) = read(&stream) else { continue };
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let Some(mut request) = head(&mut reader) else { continue };
+                if way == Way::Silent && request.method == "PUT" {
+                    silent.push(stream);
+                    continue;
+                }
+                if !body(&mut reader, &mut request, way, &mut own.lock().unwrap()) {
+                    continue;
+                }
                 let (status, body) = answer(way, &base, &request, &mut own.lock().unwrap());
                 if status == "cut" {
                     continue;
                 }
-                let more = if status.starts_with("302") { "Location: http://10.0.0.1/\r\n" } else { "" };
+                let more = match (status, request.method.as_str()) {
+                    ("302 Found", _) => "Location: http://10.0.0.1/\r\n".to_owned(),
+                    ("200 OK", "PUT") => format!("ETag: {}\r\n", tag_of(&request.body)),
+                    _ => String::new(),
+                };
                 let head =
                     format!("HTTP/1.1 {status}\r\n{more}Content-Length: {}\r\nConnection: close\r\n\r\n", body.len());
                 let _ = stream.write_all(&[head.as_bytes(), &body].concat());
@@ -122,28 +157,56 @@ impl Server {
         self.state.lock().unwrap().program.clone()
     }
 
+    /// How often each part was sent, and how many uploads were given up.
+    pub(crate) fn sent(&self) -> (Vec<usize>, usize) {
+        let state = self.state.lock().unwrap();
+        (state.sent.values().copied().collect(), state.aborted)
+    }
+
+    /// The ticket that it gives for the program that was asked for.
+    pub(crate) fn ticket(&self) -> Vec<u8> {
+        ticket(&self.program())
+    }
+
     pub(crate) fn uploads(&self) -> usize {
         self.state.lock().unwrap().uploads
     }
 }
 
-fn read(stream: &TcpStream) -> Option<Request> {
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let mut words = line.split_whitespace();
-    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let mut headers = BTreeMap::new();
-    loop {
+/// A request but for its body.
+fn head(reader: &mut impl BufRead) -> Option<Request> {
+    let mut line = || {
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.split_once(':') else { break };
+        Some(line)
+    };
+    let first = line()?;
+    let mut words = first.split_whitespace();
+    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let mut headers = BTreeMap::new();
+    while let Some((name, value)) = line()?.split_once(':') {
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let length = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    Some(Request { method, path, headers, body })
+    Some(Request { method, path, headers, body: Vec::new() })
+}
+
+/// Reads the body, and says whether it came.
+fn body(reader: &mut impl Read, request: &mut Request, way: Way, state: &mut State) -> bool {
+    let length = request.headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+    let number = part(&request.path).filter(|_| request.method == "PUT");
+    let count = number.map_or(0, |number| {
+        let count = state.sent.entry(number).or_default();
+        *count += 1;
+        *count
+    });
+    let cut = way == Way::CutInPart && number == Some(2) && count <= 2;
+    request.body = vec![0; if cut { length / 2 } else { length }];
+    reader.read_exact(&mut request.body).is_ok() && !cut
+}
+
+/// Which part of an upload a path names.
+fn part(path: &str) -> Option<u16> {
+    path.split(['?', '&']).find_map(|word| word.strip_prefix("partNumber="))?.parse().ok()
 }
 
 type Answer = (&'static str, Vec<u8>);
@@ -156,7 +219,7 @@ fn answer(way: Way, base: &str, request: &Request, state: &mut State) -> Answer 
     let (path, query) = request.path.split_once('?').unwrap_or((&request.path, ""));
     match (request.method.as_str(), path.split('/').skip(1).collect::<Vec<_>>().as_slice()) {
         ("POST", ["database", "1", ..]) => tickets(way, request, state),
-        ("PUT", ["bucket", ..]) => upload(way, request, path, query, state),
+        (_, ["bucket", ..]) => upload(way, request, path, query, state),
         ("GET", ["log"]) => yes(&match way {
             Way::NoIssues => json!({ "status": "Rejected", "issues": null }),
             _ => json!({ "issues": [{
@@ -182,6 +245,7 @@ fn notary(way: Way, base: &str, request: &Request, rest: &[&str], state: &mut St
                 Way::Garbage => return ("200 OK", b"<html>SECRET".to_vec()),
                 Way::Huge => return ("200 OK", vec![b' '; 5 << 20]),
                 Way::Elsewhere => return ("302 Found", Vec::new()),
+                Way::Wordless => return ("400 Bad Request", b"{}".to_vec()),
                 _ => {}
             }
             let question: Value = serde_json::from_slice(&request.body).unwrap();
@@ -195,8 +259,14 @@ fn notary(way: Way, base: &str, request: &Request, rest: &[&str], state: &mut St
         }
         ("GET", ["submissions", ID]) => {
             state.asked += 1;
+            match (way, state.asked) {
+                (Way::KeyTakenBack, 2..) => return ("401 Unauthorized", Vec::new()),
+                (Way::Outage | Way::Away, 2..5) | (Way::Away, _) => return ("503 Service Unavailable", Vec::new()),
+                (Way::Outage, 5..8) => return ("cut", Vec::new()),
+                _ => {}
+            }
             let status = match way {
-                Way::Invalid => "Invalid",
+                Way::Invalid | Way::OpenLog => "Invalid",
                 Way::NoIssues => "Rejected",
                 Way::Endless => "In Progress",
                 _ if state.uploads == 0 || state.asked < 2 => "In Progress",
@@ -205,9 +275,11 @@ fn notary(way: Way, base: &str, request: &Request, rest: &[&str], state: &mut St
             state.accepted |= status == "Accepted";
             yes(&json!({ "data": { "id": ID, "type": "submissions", "attributes": { "status": status } } }))
         }
-        ("GET", ["submissions", ID, "logs"]) => yes(
-            &json!({ "data": { "id": ID, "attributes": { "developerLogUrl": format!("{base}log?secret=SECRET") } } }),
-        ),
+        ("GET", ["submissions", ID, "logs"]) => {
+            let base = if way == Way::OpenLog { "http://10.0.0.1/" } else { base };
+            let url = format!("{base}log?secret=SECRET");
+            yes(&json!({ "data": { "id": ID, "attributes": { "developerLogUrl": url } } }))
+        }
         _ => ("404 Not Found", Vec::new()),
     }
 }
@@ -222,25 +294,75 @@ fn tickets(way: Way, request: &Request, state: &mut State) -> Answer {
             &json!({ "records": [{ "recordName": name, "serverErrorCode": "NOT_FOUND", "reason": "Record not found" }] }),
         );
     }
-    let ticket = if way == Way::OddTicket { b"text".to_vec() } else { ticket() };
+    let ticket = match way {
+        Way::OddTicket => b"text".to_vec(),
+        Way::OtherTicket => ticket(&"cd".repeat(20)),
+        _ => ticket(&state.program),
+    };
     let fields = json!({ "signedTicket": { "value": STANDARD.encode(ticket), "type": "BYTES" } });
     yes(&json!({ "records": [{ "recordName": name, "recordType": "DeveloperIDTicket", "fields": fields }] }))
 }
 
+/// Uploads in parts, as "Amazon S3 API Reference" has them.
 fn upload(way: Way, request: &Request, path: &str, query: &str, state: &mut State) -> Answer {
-    state.tries += 1;
-    match way {
-        Way::Busy => return ("503 Slow Down", Vec::new()),
-        Way::BusyTwice if state.tries <= 2 => return ("503 Slow Down", Vec::new()),
-        Way::CutTwice if state.tries <= 2 => return ("cut", Vec::new()),
-        Way::Denied => return ("403 Forbidden", b"<Error>SECRET</Error>".to_vec()),
-        _ => {}
+    let method = request.method.as_str();
+    if method == "PUT" {
+        state.tries += 1;
+        match way {
+            Way::Busy => return ("503 Slow Down", Vec::new()),
+            Way::BusyTwice if state.tries <= 2 => return ("503 Slow Down", Vec::new()),
+            Way::CutTwice if state.tries <= 2 => return ("cut", Vec::new()),
+            Way::Denied => return ("403 Forbidden", b"<Error>SECRET</Error>".to_vec()),
+            _ => {}
+        }
     }
-    if !upload_is_signed(request, path, query) || hex(&sha256(&request.body)) != state.announced {
+    if !upload_is_signed(request, path, query) {
         return ("403 Forbidden", Vec::new());
     }
+    let of_this = query.split('&').any(|word| word == "uploadId=UPLOAD%2F%2B");
+    match (method, part(&request.path)) {
+        ("POST", None) if query.split('&').any(|word| word == "uploads=1") => {
+            ("200 OK", xml("InitiateMultipartUploadResult", "<UploadId>UPLOAD/+</UploadId>"))
+        }
+        ("PUT", Some(number)) if of_this => {
+            state.parts.insert(number, request.body.clone());
+            ("200 OK", Vec::new())
+        }
+        ("POST", None) if of_this => complete(way, request, state),
+        ("DELETE", None) if of_this => {
+            state.aborted += 1;
+            ("204 No Content", Vec::new())
+        }
+        _ => ("400 Bad Request", Vec::new()),
+    }
+}
+
+fn complete(way: Way, request: &Request, state: &mut State) -> Answer {
+    if way == Way::Apart {
+        return ("200 OK", b"<?xml version=\"1.0\"?>\n<Error><Code>InternalError</Code></Error>".to_vec());
+    }
+    let tag = |(number, bytes): (&u16, &Vec<u8>)| {
+        format!("<Part><ETag>{}</ETag><PartNumber>{number}</PartNumber></Part>", tag_of(bytes).replace('"', "&quot;"))
+    };
+    let parts: String = state.parts.iter().map(tag).collect();
+    let text = String::from_utf8_lossy(&request.body).replace('"', "&quot;");
+    let whole: Vec<u8> = state.parts.values().flatten().copied().collect();
+    let small = state.parts.values().rev().skip(1).any(|part| part.len() < 5 << 20);
+    if small || !text.contains(&parts) || hex(&sha256(&whole)) != state.announced {
+        return ("400 Bad Request", Vec::new());
+    }
     state.uploads += 1;
-    ("200 OK", Vec::new())
+    ("200 OK", xml("CompleteMultipartUploadResult", "<ETag>&quot;all&quot;</ETag>"))
+}
+
+fn xml(name: &str, content: &str) -> Vec<u8> {
+    let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+    format!("{head}<{name} xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">{content}</{name}>").into_bytes()
+}
+
+/// By what a part is known; quotation marks belong to it.
+fn tag_of(bytes: &[u8]) -> String {
+    format!("\"{}\"", hex(&sha256(bytes)[..16]))
 }
 
 /// RFC 7515 and Apple's "Generating Tokens for API Requests".
@@ -283,7 +405,8 @@ fn upload_is_signed(request: &Request, path: &str, query: &str) -> bool {
     assert_eq!(get("X-Amz-Credential="), format!("AKID/{scope}").replace('/', "%2F"));
     let canonical: Vec<&str> = parts.iter().copied().filter(|part| !part.starts_with("X-Amz-Signature=")).collect();
     let host = &request.headers["host"];
-    let canonical = format!("PUT\n{path}\n{}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD", canonical.join("&"));
+    let method = &request.method;
+    let canonical = format!("{method}\n{path}\n{}\nhost:{host}\n\nhost\nUNSIGNED-PAYLOAD", canonical.join("&"));
     let text = format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n{}", hex(&sha256(canonical.as_bytes())));
     let mac =
         |key: &[u8], data: &str| hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data.as_bytes()).as_ref().to_vec();
