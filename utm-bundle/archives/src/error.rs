@@ -53,6 +53,14 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A disk image that another program made, in a form that is not read here. Whether it is good is not known.
+    #[error("{}: another program made this disk image, of a form that is not read here ({what}); on a Mac, `hdiutil verify` looks at it", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// By what the form is seen.
+        what: String,
+    },
     /// A program failed.
     #[error(transparent)]
     Command(#[from] helix_command::Error),

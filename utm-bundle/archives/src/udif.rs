@@ -23,6 +23,8 @@ const RUN: usize = 40;
 /// Ways in which a run is stored.
 const RAW: u32 = 0x0000_0001;
 const ZLIB: u32 = 0x8000_0005;
+/// Ways that only other programs use: zeros, gaps, remarks, ADC, bzip2, LZFSE and LZMA.
+const FOREIGN: [u32; 7] = [0, 0x0000_0002, 0x7FFF_FFFE, 0x8000_0004, 0x8000_0006, 0x8000_0007, 0x8000_0008];
 const TERMINATOR: u32 = 0xFFFF_FFFF;
 /// The checksum is a CRC-32, of so many bits.
 const CRC32: u32 = 2;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crc32fast::Hasher;
 
 use super::write::Packed;
-use super::{RAW, RUN, RUN_SECTORS, SECTOR, TABLE, TERMINATOR, TRAILER, ZLIB};
+use super::{FOREIGN, RAW, RUN, RUN_SECTORS, SECTOR, TABLE, TERMINATOR, TRAILER, ZLIB};
 use crate::{Error, deflate, pipeline};
 
 /// The largest property list, in bytes: that of a volume of some TiB.
@@ -59,8 +59,12 @@ impl Udif {
         }
         let length = usize::try_from(list_bytes).expect("checked above");
         let list = bytes_at(&file, path, list, length)?;
-        let table = table(&list).ok_or_else(|| damaged("its property list has not exactly one table of runs"))?;
-        let (runs, crc) = runs(&table, data).ok_or_else(|| damaged("its table of runs is damaged"))?;
+        let tables = tables(&list).ok_or_else(|| damaged("its property list has no tables of runs"))?;
+        if let Some(what) = foreign(&tables) {
+            return Err(Error::Foreign { path: path.to_owned(), what });
+        }
+        let table = tables.first().ok_or_else(|| damaged("its property list has no table of runs"))?;
+        let (runs, crc) = runs(table, data).ok_or_else(|| damaged("its table of runs is damaged"))?;
         Ok(Self { file, path: path.to_owned(), runs, crc })
     }
 
@@ -119,15 +123,28 @@ fn bytes_at(file: &File, path: &Path, offset: u64, bytes: usize) -> Result<Vec<u
     Ok(buffer)
 }
 
-/// The one table of the property list.
-fn table(list: &[u8]) -> Option<Vec<u8>> {
+/// The tables of the property list.
+fn tables(list: &[u8]) -> Option<Vec<Vec<u8>>> {
     if list.iter().filter(|b| **b == b'<').count() > LIST_TAGS {
         return None;
     }
     let list = plist::Value::from_reader_xml(list).ok()?;
     let tables = list.as_dictionary()?.get("resource-fork")?.as_dictionary()?.get("blkx")?.as_array()?;
-    let [table] = tables.as_slice() else { return None };
-    Some(table.as_dictionary()?.get("Data")?.as_data()?.to_vec())
+    tables.iter().map(|table| Some(table.as_dictionary()?.get("Data")?.as_data()?.to_vec())).collect()
+}
+
+/// By what one sees that another program made the image: `hdiutil` writes a table for each partition, and knows more ways to store.
+fn foreign(tables: &[Vec<u8>]) -> Option<String> {
+    if !tables.iter().all(|table| table.starts_with(b"mish")) {
+        return None;
+    }
+    let kinds = tables.iter().flat_map(|table| table.get(TABLE..).unwrap_or_default().chunks_exact(RUN));
+    let kind = kinds.filter_map(|run| word(run, 0)).find(|kind| FOREIGN.contains(kind));
+    match (tables.len(), kind) {
+        (2.., _) => Some(format!("{} tables of runs", tables.len())),
+        (_, Some(kind)) => Some(format!("runs of the kind {kind:#x}")),
+        _ => None,
+    }
 }
 
 /// The runs of a table, one after the other without a gap, within so many bytes of data; and the volume's checksum. No byte is

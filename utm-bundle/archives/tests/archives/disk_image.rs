@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use helix_archives::{Error, Tree, Udif, Volume, write_disk_image};
+use plist::Value;
 
 use crate::support::{Thing, application, dmg, make, modified, python, run, things};
 
@@ -184,5 +185,54 @@ fn a_damaged_image_is_never_taken_for_whole() {
     }
     for length in (0..whole.len()).step_by(101) {
         read(&whole[..length]).unwrap_err();
+    }
+}
+
+/// An image whose tables of runs are others.
+fn with_tables(image: &[u8], change: impl FnOnce(&mut Vec<Value>)) -> Vec<u8> {
+    let start = image.len() - 512;
+    let number = |at: usize| u64::from_be_bytes(image[start + at..][..8].try_into().unwrap()) as usize;
+    let (place, size) = (number(216), number(224));
+    let mut list = Value::from_reader_xml(&image[place..][..size]).unwrap();
+    let fork = list.as_dictionary_mut().unwrap().get_mut("resource-fork").unwrap();
+    change(fork.as_dictionary_mut().unwrap().get_mut("blkx").unwrap().as_array_mut().unwrap());
+    let mut text = Vec::new();
+    list.to_writer_xml(&mut text).unwrap();
+    let mut trailer = image[start..].to_vec();
+    trailer[224..232].copy_from_slice(&(text.len() as u64).to_be_bytes());
+    [&image[..place], &text, &trailer].concat()
+}
+
+/// They may be as good as ours; only `hdiutil` can tell.
+#[test]
+fn an_image_of_another_program_is_not_called_damaged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, image) = (dir.path().join("a"), dir.path().join("a.dmg"));
+    make(&folder, &BTreeMap::from([("file".into(), Thing::File { mode: 0o644, content: vec![7; 300_000] })]));
+    dmg(&folder, &image).unwrap();
+    let whole = fs::read(&image).unwrap();
+    let open = |bytes: Vec<u8>| {
+        fs::write(&image, bytes).unwrap();
+        Udif::open(&image).map(drop).map_err(|error| (matches!(error, Error::Foreign { .. }), error.to_string()))
+    };
+    open(with_tables(&whole, |_| ())).unwrap();
+    let (foreign, text) = open(with_tables(&whole, |tables| tables.push(tables[0].clone()))).unwrap_err();
+    assert!(foreign && text.contains("2 tables of runs") && text.contains("hdiutil verify"), "{text}");
+    let run = |kind: u32| {
+        move |tables: &mut Vec<Value>| {
+            let table = tables[0].as_dictionary_mut().unwrap();
+            let mut data = table["Data"].as_data().unwrap().to_vec();
+            data[204..208].copy_from_slice(&kind.to_be_bytes());
+            table.insert("Data".to_owned(), Value::Data(data));
+        }
+    };
+    for (kind, wanted) in [(2, "0x2"), (0x8000_0006, "0x80000006"), (0x8000_0007, "0x80000007")] {
+        let (foreign, text) = open(with_tables(&whole, run(kind))).unwrap_err();
+        assert!(foreign && text.contains(&format!("runs of the kind {wanted}")), "{text}");
+    }
+    // What no program writes is damage, and so is an image without a table.
+    for damaged in [with_tables(&whole, run(77)), with_tables(&whole, Vec::clear)] {
+        let (foreign, text) = open(damaged).unwrap_err();
+        assert!(!foreign && text.contains("table of runs"), "{text}");
     }
 }
