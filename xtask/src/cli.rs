@@ -84,7 +84,7 @@ pub(crate) enum Verb {
     Cache(CacheArgs),
     /// Measure against the alternatives, side by side
     #[command(
-        after_help = "Examples:\n  cargo xtask bench qcow2\n  cargo xtask bench build\n  cargo xtask bench steps\n  sudo cargo xtask bench docker-graph"
+        after_help = "Examples:\n  cargo xtask bench qcow2\n  cargo xtask bench build\n  cargo xtask bench steps\n  cargo xtask bench vm\n  sudo cargo xtask bench docker-graph"
     )]
     Bench(BenchArgs),
     /// Run all tests of the project

@@ -220,6 +220,8 @@ impl<'a> Plan<'a> {
             Err(faults) => return self.faults.extend(faults),
         };
         if let Vm::Download { url, .. } = parts.vm {
+            let path = format!("{}/{}", layout::IMAGE, image::DOWNLOAD);
+            self.faults.extend(Download::wrong_url(url).map(|why| Fault::new(path, Wrong::Content(why))));
             let download = Download { url: url.to_owned(), sha256: facts.sha256, size: facts.size };
             let text = serde_json::to_string_pretty(&download).expect("strings and a number become JSON");
             self.bytes(&format!("{}/{}", layout::IMAGE, image::DOWNLOAD), format!("{text}\n").into_bytes());

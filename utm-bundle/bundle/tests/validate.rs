@@ -166,6 +166,7 @@ fn each_thing_that_is_wrong_is_told_by_its_step() {
             "checksum is invalid",
         ),
         ("disk-image", "hdiutil", "", "no link to Applications"),
+        ("vm", "open", "", "the app has ended; it noted nothing"),
         ("vm", "open", "echo 'LSOpenURLs failed' >&2; exit 1", "LSOpenURLs failed"),
     ];
     for (step, program, text, why) in cases {

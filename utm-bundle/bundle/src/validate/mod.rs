@@ -24,14 +24,20 @@ use crate::make::{APP, APP_DMG, Progress, UTM_ZIP};
 struct Patience {
     /// Until a guest is up: where there is no HVF it is emulated.
     boot: Duration,
+    /// Until an app that was opened has a process.
+    launch: Duration,
     /// Until it has powered off.
     shutdown: Duration,
     /// Between two looks.
     look: Duration,
 }
 
-const PATIENCE: Patience =
-    Patience { boot: Duration::from_secs(900), shutdown: Duration::from_secs(150), look: Duration::from_secs(2) };
+const PATIENCE: Patience = Patience {
+    launch: Duration::from_secs(20),
+    boot: Duration::from_secs(900),
+    shutdown: Duration::from_secs(150),
+    look: Duration::from_secs(2),
+};
 
 /// The bundle and its parts.
 struct Bundle {

@@ -21,9 +21,13 @@ pub(super) fn vm(bundle: &Bundle, patience: Patience) -> Said {
     let options = ["--args", "--no-browser", "--name", NAME, "--home"];
     Cmd::new("open").arg("-n").arg(&bundle.app).args(options).arg(folder.path()).run()?;
     let up = app.up()?;
-    let answers = app.questions()?;
+    // Whatever the guest answers, it has to go down with the app.
+    let answers = app.questions();
     let down = app.quit(folder.path())?;
-    Ok(format!("{up}; {answers}; {down}"))
+    match answers {
+        Err(Stop::Failed(why)) => failed(format!("{why}; {up}; {down}")),
+        answers => Ok(format!("{up}; {}; {down}", answers?)),
+    }
 }
 
 /// An app that was started. Whatever comes of it, its guest does not stay behind.
@@ -39,21 +43,45 @@ impl Launched {
 
     fn up(&self) -> Said {
         let started = std::time::Instant::now();
-        let ready = || Ok(self.state().filter(|state| *state == State::Running));
-        if wait(self.patience.boot, self.patience.look, ready)?.is_none() {
-            let log = self.vm.home().join(format!(".{NAME}.launcher.log"));
-            let log = std::fs::read_to_string(log).unwrap_or_else(|error| format!("its log: {error}"));
-            let last: Vec<&str> = log.lines().rev().take(3).collect();
-            return failed(format!(
-                "the guest is {:?} after {:?}; last: {}",
-                self.state(),
-                self.patience.boot,
-                last.join(" < ")
-            ));
+        let ready = || match self.state() {
+            Some(State::Running) => Ok(Some(true)),
+            _ if started.elapsed() > self.patience.launch && !self.lives()? => Ok(Some(false)),
+            _ => Ok(None),
+        };
+        match wait(self.patience.boot, self.patience.look, ready)? {
+            Some(true) => {}
+            Some(false) => return failed(format!("the app has ended; {}", self.journal())),
+            None => {
+                return failed(format!(
+                    "the guest is {:?} after {:?}; {}",
+                    self.state(),
+                    self.patience.boot,
+                    self.journal()
+                ));
+            }
         }
         let run = self.vm.status().ok().and_then(|status| status.run);
         let accelerator = run.map(|run| format!("{:?}", run.accelerator)).unwrap_or_default();
         Ok(format!("up after {:.1} s by {accelerator}", started.elapsed().as_secs_f64()))
+    }
+
+    /// Whether the app has a process.
+    fn lives(&self) -> Result<bool, Stop> {
+        match Cmd::new("pgrep").args(["-f", "--"]).arg(ours(self.vm.home())).run() {
+            Err(helix_command::Error::Failed { .. }) => Ok(false),
+            other => Ok(other.map(|()| true)?),
+        }
+    }
+
+    /// What the launcher noted last.
+    fn journal(&self) -> String {
+        let path = self.vm.home().join(format!(".{NAME}.launcher.log"));
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) => return format!("it noted nothing: {}: {error}", path.display()),
+        };
+        let last: Vec<&str> = text.lines().rev().take(3).collect();
+        format!("it noted last: {}", last.into_iter().rev().collect::<Vec<_>>().join("; "))
     }
 
     fn questions(&self) -> Said {
