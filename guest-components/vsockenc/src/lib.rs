@@ -18,6 +18,18 @@ mod link;
 mod picture;
 mod vsockenc;
 
+// The host and the harness of the element's own tests, which see nothing private and need more of them.
+#[cfg(test)]
+extern crate self as gstvsockenc;
+#[cfg(test)]
+#[allow(dead_code)]
+#[path = "../tests/element/host.rs"]
+mod host;
+#[cfg(test)]
+#[allow(dead_code)]
+#[path = "../tests/element/support.rs"]
+mod support;
+
 use gst::glib;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {

@@ -2,6 +2,8 @@
 
 mod blob;
 mod mapped;
+#[cfg(test)]
+pub(crate) mod memory;
 mod nodes;
 mod pixels;
 mod resource;

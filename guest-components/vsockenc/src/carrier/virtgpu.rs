@@ -4,7 +4,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -88,9 +88,65 @@ const GETPARAM: rustix::ioctl::Opcode = opcode::read_write::<GetParam>(DRM, COMM
 const RESOURCE_INFO: rustix::ioctl::Opcode = opcode::read_write::<ResourceInfo>(DRM, COMMAND_BASE + 0x05);
 const CREATE_BLOB: rustix::ioctl::Opcode = opcode::read_write::<CreateBlob>(DRM, COMMAND_BASE + 0x0a);
 
-/// The render node of a virtio-gpu.
+/// What is asked of a virtio-gpu. Another may answer in its place, where there is none.
+pub(super) trait Device: Send + Sync {
+    /// A handle of the DMA-BUF, to be closed.
+    fn handle_of(&self, dmabuf: BorrowedFd<'_>) -> io::Result<u32>;
+
+    /// The resource id behind a handle.
+    fn resource_of(&self, handle: u32) -> io::Result<u32>;
+
+    /// The handle, to be closed, and the resource id of a new blob in guest memory.
+    fn create_blob(&self, size: u32) -> io::Result<(u32, u32)>;
+
+    /// The file of which the memory behind a handle is a part, and where in it that begins.
+    fn memory_of(&self, handle: u32) -> io::Result<(OwnedFd, u64)>;
+
+    /// A handle that cannot be closed goes with the device.
+    fn close(&self, handle: u32);
+}
+
+/// A render node.
+struct Node(File);
+
+impl Device for Node {
+    fn handle_of(&self, dmabuf: BorrowedFd<'_>) -> io::Result<u32> {
+        let mut prime = PrimeHandle { fd: dmabuf.as_raw_fd(), ..PrimeHandle::default() };
+        call::<PRIME_FD_TO_HANDLE, _>(&self.0, &mut prime)?;
+        Ok(prime.handle)
+    }
+
+    fn resource_of(&self, handle: u32) -> io::Result<u32> {
+        let mut info = ResourceInfo { bo_handle: handle, ..ResourceInfo::default() };
+        call::<RESOURCE_INFO, _>(&self.0, &mut info)?;
+        Ok(info.res_handle)
+    }
+
+    fn create_blob(&self, size: u32) -> io::Result<(u32, u32)> {
+        let mut blob = CreateBlob {
+            blob_mem: BLOB_MEM_GUEST,
+            blob_flags: BLOB_FLAG_USE_MAPPABLE,
+            size: size.into(),
+            ..CreateBlob::default()
+        };
+        call::<CREATE_BLOB, _>(&self.0, &mut blob)?;
+        Ok((blob.bo_handle, blob.res_handle))
+    }
+
+    fn memory_of(&self, handle: u32) -> io::Result<(OwnedFd, u64)> {
+        let mut map = Map { handle, ..Map::default() };
+        call::<MAP, _>(&self.0, &mut map)?;
+        Ok((self.0.try_clone()?.into(), map.offset))
+    }
+
+    fn close(&self, handle: u32) {
+        let _ = call::<GEM_CLOSE, _>(&self.0, &mut GemClose { handle, pad: 0 });
+    }
+}
+
+/// A virtio-gpu.
 pub(crate) struct Gpu {
-    node: File,
+    device: Box<dyn Device>,
     has_blobs: bool,
     /// The same DMA-BUF has the same handle in one file, so handles must not be opened and closed at the same time.
     handles: Mutex<()>,
@@ -108,7 +164,11 @@ impl Gpu {
     fn open(path: &Path) -> io::Result<Self> {
         let node = OpenOptions::new().read(true).write(true).open(path)?;
         let has_blobs = param(&node, PARAM_RESOURCE_BLOB)? != 0;
-        Ok(Self { node, has_blobs, handles: Mutex::new(()) })
+        Ok(Self::new(Box::new(Node(node)), has_blobs))
+    }
+
+    pub(super) fn new(device: Box<dyn Device>, has_blobs: bool) -> Self {
+        Self { device, has_blobs, handles: Mutex::new(()) }
     }
 
     pub(crate) fn has_blobs(&self) -> bool {
@@ -118,36 +178,26 @@ impl Gpu {
     /// The resource id of a DMA-BUF.
     pub(super) fn resource_of(&self, dmabuf: BorrowedFd<'_>) -> io::Result<u32> {
         let _guard = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut prime = PrimeHandle { fd: dmabuf.as_raw_fd(), ..PrimeHandle::default() };
-        call::<PRIME_FD_TO_HANDLE, _>(&self.node, &mut prime)?;
-        let mut info = ResourceInfo { bo_handle: prime.handle, ..ResourceInfo::default() };
-        let result = call::<RESOURCE_INFO, _>(&self.node, &mut info);
-        close(&self.node, prime.handle);
-        result?;
-        Ok(info.res_handle)
+        let handle = self.device.handle_of(dmabuf)?;
+        let resource = self.device.resource_of(handle);
+        self.device.close(handle);
+        resource
     }
 
     /// A new blob in guest memory, mapped.
     pub(super) fn create_blob(self: &Arc<Self>, size: u32) -> io::Result<Blob> {
-        let mut blob = CreateBlob {
-            blob_mem: BLOB_MEM_GUEST,
-            blob_flags: BLOB_FLAG_USE_MAPPABLE,
-            size: size.into(),
-            ..CreateBlob::default()
-        };
-        call::<CREATE_BLOB, _>(&self.node, &mut blob)?;
-        let address = self.map(blob.bo_handle, size).inspect_err(|_| close(&self.node, blob.bo_handle))?;
-        Ok(Blob { gpu: self.clone(), handle: blob.bo_handle, resource: blob.res_handle, size, address })
+        let (handle, resource) = self.device.create_blob(size)?;
+        let address = self.map(handle, size).inspect_err(|_| self.device.close(handle))?;
+        Ok(Blob { gpu: self.clone(), handle, resource, size, address })
     }
 
     fn map(&self, handle: u32, size: u32) -> io::Result<usize> {
-        let mut map = Map { handle, ..Map::default() };
-        call::<MAP, _>(&self.node, &mut map)?;
+        let (file, offset) = self.device.memory_of(handle)?;
         let protection = ProtFlags::READ | ProtFlags::WRITE;
         #[allow(unsafe_code)]
         // SAFETY: A new mapping, at an address that the kernel chooses.
         let address =
-            unsafe { mmap(std::ptr::null_mut(), size as usize, protection, MapFlags::SHARED, &self.node, map.offset) }?;
+            unsafe { mmap(std::ptr::null_mut(), size as usize, protection, MapFlags::SHARED, &file, offset) }?;
         Ok(address as usize)
     }
 }
@@ -186,7 +236,7 @@ impl Drop for Blob {
         // SAFETY: It was mapped there, and no reference is left.
         // What cannot be unmapped stays until the process ends; there is nobody to tell.
         let _ = unsafe { munmap(self.address as *mut _, self.size as usize) };
-        close(&self.gpu.node, self.handle);
+        self.gpu.device.close(self.handle);
     }
 }
 
@@ -195,11 +245,6 @@ fn param(node: &File, param: u64) -> Result<i32, Errno> {
     let mut get = GetParam { param, value: std::ptr::from_mut(&mut value) as u64 };
     call::<GETPARAM, _>(node, &mut get)?;
     Ok(value)
-}
-
-/// A handle that cannot be closed goes with the file.
-fn close(node: &File, handle: u32) {
-    let _ = call::<GEM_CLOSE, _>(node, &mut GemClose { handle, pad: 0 });
 }
 
 fn call<const OPCODE: rustix::ioctl::Opcode, T>(node: &File, argument: &mut T) -> Result<(), Errno> {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::connection::{Connection, Ending};
 use super::mailbox::Request;
 use super::serving::Serving;
-use super::{CAT, Event, Fault, FaultKind, Figures, Mailbox, Options, Setup};
+use super::{CAT, Event, Fault, FaultKind, Figures, FindGpu, Mailbox, Options, Setup};
 use crate::carrier::{self, Gpu};
 
 /// The pause between two attempts to connect: the first, and the longest. A host that starts is noticed quickly, and one
@@ -18,6 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// What outlives a connection.
 pub(super) struct Driver {
     options: Options,
+    find_gpu: FindGpu,
     pub(super) mailbox: Arc<Mailbox>,
     figures: Arc<Mutex<Figures>>,
     pub(super) gpu: Option<Arc<Gpu>>,
@@ -42,8 +43,13 @@ impl Outage {
 }
 
 impl Driver {
-    pub(super) fn new(options: Options, mailbox: Arc<Mailbox>, figures: Arc<Mutex<Figures>>) -> Self {
-        Self { options, mailbox, figures, gpu: None, queue: VecDeque::new(), setup: None }
+    pub(super) fn new(
+        options: Options,
+        find_gpu: FindGpu,
+        mailbox: Arc<Mailbox>,
+        figures: Arc<Mutex<Figures>>,
+    ) -> Self {
+        Self { options, find_gpu, mailbox, figures, gpu: None, queue: VecDeque::new(), setup: None }
     }
 
     pub(super) fn figure<T>(&self, change: impl FnOnce(&mut Figures) -> T) -> T {
@@ -51,7 +57,7 @@ impl Driver {
     }
 
     pub(super) fn run(mut self) {
-        match Gpu::find() {
+        match (self.find_gpu)() {
             Ok(gpu) => self.gpu = Some(Arc::new(gpu)),
             Err(reason) => gst::info!(CAT, "frames can travel as pixels only: {reason}"),
         }

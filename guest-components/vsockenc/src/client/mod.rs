@@ -19,6 +19,7 @@ use gst_video::video_codec_state::Readable;
 use helix_frame_protocol::{Configured, FrameWay, PixelFormat, Statistics};
 
 use crate::address::Address;
+use crate::carrier::Gpu;
 use crate::picture::Wanted;
 use connection::{Connection, Ending};
 use driver::Driver;
@@ -129,11 +130,14 @@ pub(crate) struct Client {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Where the machine's virtio-gpu comes from, or why there is none.
+pub(crate) type FindGpu = Arc<dyn Fn() -> Result<Gpu, String> + Send + Sync>;
+
 impl Client {
-    pub(crate) fn start(options: Options) -> std::io::Result<Self> {
+    pub(crate) fn start(options: Options, find_gpu: FindGpu) -> std::io::Result<Self> {
         let mailbox = Arc::new(Mailbox::new()?);
         let figures = Arc::default();
-        let driver = Driver::new(options, Arc::clone(&mailbox), Arc::clone(&figures));
+        let driver = Driver::new(options, find_gpu, Arc::clone(&mailbox), Arc::clone(&figures));
         let fallen = Arc::clone(&mailbox);
         let work = move || {
             if catch_unwind(AssertUnwindSafe(|| driver.run())).is_err() {

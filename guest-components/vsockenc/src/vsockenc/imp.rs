@@ -12,17 +12,24 @@ use gst_video::{VideoCodecFrame, VideoCodecFrameFlags, VideoCodecState};
 
 use super::output;
 use super::properties::{PROPERTIES, Settings, sink_caps, stats};
-use crate::client::{Client, Figures, Frame, Mailbox, Refused, Setup};
+use crate::carrier::Gpu;
+use crate::client::{Client, Figures, FindGpu, Frame, Mailbox, Refused, Setup};
 use crate::picture::{self, PROFILES, profile_name};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("vsockenc", gst::DebugColorFlags::empty(), Some("H.264 encoder whose encoder is the host"))
 });
 
-#[derive(Default)]
 pub(crate) struct VsockEnc {
     settings: Mutex<Settings>,
     state: Mutex<State>,
+    pub(super) find_gpu: Mutex<FindGpu>,
+}
+
+impl Default for VsockEnc {
+    fn default() -> Self {
+        Self { settings: Mutex::default(), state: Mutex::default(), find_gpu: Mutex::new(Arc::new(Gpu::find)) }
+    }
 }
 
 #[derive(Default)]
@@ -122,7 +129,7 @@ impl VideoEncoderImpl for VsockEnc {
     fn start(&self) -> Result<(), gst::ErrorMessage> {
         let options = lock(&self.settings).options();
         let options = options.map_err(|e| gst::error_msg!(gst::ResourceError::Settings, ["{e}"]))?;
-        let client = Client::start(options)
+        let client = Client::start(options, lock(&self.find_gpu).clone())
             .map_err(|e| gst::error_msg!(gst::ResourceError::Failed, ["starting the connection: {e}"]))?;
         *lock(&self.state) = State { client: Some(client), ..State::default() };
         Ok(())

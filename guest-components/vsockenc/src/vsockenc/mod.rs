@@ -3,6 +3,8 @@
 mod imp;
 mod output;
 mod properties;
+#[cfg(test)]
+mod tests;
 
 use gst::glib;
 use gst::prelude::*;

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use helix_frame_protocol::{
     AccessUnit, Configure, Configured, Envelope, ErrorCode, Failure, Frame, FrameWay, Hello, Kind, Level, Message,
-    Outgoing, ReceiveError, Receiver, Role, Session, SkipReason, Statistics, Token, Welcome, limits,
+    Outgoing, ReceiveError, Receiver, Role, Session, SkipReason, Source, Statistics, Token, Welcome, limits,
 };
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -70,7 +70,14 @@ pub(crate) struct Manners {
     /// Ends the connection by a fatal error after so many frames.
     pub(crate) die_after_frames: Option<usize>,
     pub(crate) spoilt: Option<Spoilt>,
+    /// Takes frames as resources and blobs, whose bytes this has.
+    pub(crate) memory: Option<Memory>,
+    /// Says of so many of them that they are not there.
+    pub(crate) missing: usize,
 }
+
+/// The bytes behind a resource id.
+pub(crate) type Memory = Arc<dyn Fn(u32) -> Option<Vec<u8>> + Send + Sync>;
 
 /// What the host saw.
 #[derive(Debug, Clone)]
@@ -229,7 +236,7 @@ fn join(peer: JoinHandle<()>) {
 }
 
 /// Counts bytes and stops reading when it was told to.
-struct Source {
+struct Input {
     stream: UnixStream,
     left: Option<usize>,
     freeze: bool,
@@ -238,7 +245,7 @@ struct Source {
     stop: Arc<AtomicBool>,
 }
 
-impl std::io::Read for Source {
+impl std::io::Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         thread::sleep(self.slow);
         let Some(left) = self.left else { return self.stream.read(buffer) };
@@ -261,7 +268,7 @@ impl std::io::Read for Source {
 
 struct Peer {
     sink: UnixStream,
-    receiver: Receiver<Source>,
+    receiver: Receiver<Input>,
     session: Session,
     manners: Manners,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -290,7 +297,7 @@ impl Peer {
         let sink = stream.try_clone().expect("a second handle");
         let left = manners.cut_after.get(index).copied().or(manners.freeze_after);
         let freeze = manners.freeze_after.is_some();
-        let source = Source { stream, left, freeze, slow: manners.slow, frozen, stop: stop.clone() };
+        let source = Input { stream, left, freeze, slow: manners.slow, frozen, stop: stop.clone() };
         Self {
             sink,
             receiver: Receiver::new(source, LIMIT),
@@ -389,17 +396,41 @@ impl Peer {
         Message::Configured(Configured {
             profile: configure.profile,
             level: configure.level.or(Level::new(42)).expect("a level"),
-            way: FrameWay::Pixels,
+            way: self.way(configure),
             max_in_flight: if self.manners.in_flight == 0 { 4 } else { self.manners.in_flight },
             encoder: "sums".to_owned(),
         })
     }
 
+    /// The best that both have.
+    fn way(&self, configure: &Configure) -> FrameWay {
+        let better = [FrameWay::Resource, FrameWay::Blob].into_iter().find(|way| configure.ways.contains(*way));
+        better.filter(|_| self.manners.memory.is_some()).unwrap_or(FrameWay::Pixels)
+    }
+
+    /// The bytes of a frame, wherever they are; nothing if the client goes away, or the resource is not there.
+    fn pixels(&mut self, frame: &Frame) -> Result<Option<Vec<u8>>, ReceiveError> {
+        let id = match frame.source {
+            Source::Pixels { .. } => {
+                let mut pixels = vec![0; self.receiver.data_left()];
+                return self.receiver.read_data(&mut pixels).map(|()| Some(pixels));
+            }
+            Source::Resource { id, .. } | Source::Blob { id, .. } => id,
+        };
+        let missing = self.manners.missing > 0;
+        self.manners.missing -= usize::from(missing);
+        Ok(self.manners.memory.as_ref().filter(|_| !missing).and_then(|memory| memory(id)))
+    }
+
     fn frame(&mut self, stream: u32, request: u64, frame: Frame) -> bool {
-        let mut pixels = vec![0; self.receiver.data_left()];
-        if self.receiver.read_data(&mut pixels).is_err() {
-            return false;
-        }
+        let pixels = match self.pixels(&frame) {
+            Ok(Some(pixels)) => pixels,
+            Ok(None) => {
+                let failure = Failure::new(ErrorCode::NoResource, false, "it is not there");
+                return self.send(Envelope { stream, request, message: Message::Error(failure) }, &[]);
+            }
+            Err(_) => return false,
+        };
         let sum = picture_sum(&frame, &pixels);
         self.note(Seen::Frame(frame, sum));
         self.frames += 1;

@@ -39,7 +39,11 @@ impl Encoder {
         for (name, value) in properties {
             builder = builder.property_from_str(name, value);
         }
-        let element = builder.build().expect("the element");
+        Self::around(builder.build().expect("the element"))
+    }
+
+    /// Starts the element.
+    pub(crate) fn around(element: gst::Element) -> Self {
         let bus = gst::Bus::new();
         let harness = Harness::with_element(&element, Some("sink"), Some("src"));
         element.set_bus(Some(&bus));
