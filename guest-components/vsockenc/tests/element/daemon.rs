@@ -1,6 +1,7 @@
 //! The real host encoder: its stream is decoded by another library and compared with what went in.
 
-use std::process::{Child, Command};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
 
 use gst::prelude::*;
 use gst_check::Harness;
@@ -72,11 +73,33 @@ fn a_machine_without_a_host_says_what_to_do() {
     }
 }
 
-fn daemon(folder: &tempfile::TempDir) -> (Daemon, String) {
-    let program = std::env::var("HELIX_HOST_ENCODER").expect("the path of the daemon");
-    let socket = folder.path().join("host.sock");
-    let daemon = Daemon(Command::new(program).arg("--unix").arg(&socket).spawn().expect("the daemon"));
-    (daemon, format!("unix:{}", socket.display()))
+/// How a guest comes to the daemon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Unix,
+    /// Whoever connects has to show the token, `SECRET`.
+    Tcp,
+}
+
+const SECRET: &str = "what both ends know";
+
+/// The daemon, when it listens, and where.
+fn daemon(folder: &tempfile::TempDir, way: Way) -> (Daemon, String) {
+    let mut command = Command::new(std::env::var("HELIX_HOST_ENCODER").expect("the path of the daemon"));
+    match way {
+        Way::Unix => command.arg("--unix").arg(folder.path().join("host.sock")),
+        Way::Tcp => {
+            let token = folder.path().join("token");
+            std::fs::write(&token, SECRET).expect("a file");
+            command.args(["--tcp", "127.0.0.1:0", "--token-file"]).arg(token)
+        }
+    };
+    let mut daemon = Daemon(command.stdout(Stdio::piped()).spawn().expect("the daemon"));
+    let lines = BufReader::new(daemon.0.stdout.take().expect("its output")).lines();
+    let mut places =
+        lines.map_while(Result::ok).filter_map(|line| Some(line.strip_prefix("listening on ")?.to_owned()));
+    let place = places.next().expect("a daemon that listens");
+    (daemon, place)
 }
 
 #[test]
@@ -84,7 +107,7 @@ fn daemon(folder: &tempfile::TempDir) -> (Daemon, String) {
 fn a_frame_that_comes_after_every_time_out_is_encoded_in_the_same_connection() {
     use helix_frame_protocol::limits::{ANSWER_TIMEOUT, HANDSHAKE_TIMEOUT, IDLE_TIMEOUT, MESSAGE_TIMEOUT};
     let folder = tempfile::tempdir().expect("a folder");
-    let (_daemon, transport) = daemon(&folder);
+    let (_daemon, transport) = daemon(&folder, Way::Unix);
     // The element's own, TIMEOUT, is far shorter.
     let mut encoder = Encoder::new(&transport, &[]);
     encoder.caps(&info(VideoFormat::I420, 320, 240));
@@ -105,9 +128,32 @@ fn a_frame_that_comes_after_every_time_out_is_encoded_in_the_same_connection() {
 #[test]
 #[ignore = "needs HELIX_HOST_ENCODER, the path of the daemon, and gstreamer1.0-libav"]
 fn every_frame_is_encoded_by_the_daemon_and_decodes_to_what_it_was() {
+    for way in [Way::Unix, Way::Tcp] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (_daemon, transport) = daemon(&folder, way);
+        // Where no token is asked for, one does no harm.
+        encodes(Encoder::new(&transport, &[("bitrate", "4000"), ("token", SECRET)]));
+    }
+}
+
+#[test]
+#[ignore = "needs HELIX_HOST_ENCODER, the path of the daemon"]
+fn the_daemon_refuses_a_wrong_token_and_a_missing_one() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (_daemon, transport) = daemon(&folder);
-    let mut encoder = Encoder::new(&transport, &[("bitrate", "4000")]);
+    let (_daemon, transport) = daemon(&folder, Way::Tcp);
+    for (token, why) in [(&[("token", "a guess")][..], "the token is wrong"), (&[], "the token is missing")] {
+        let mut encoder = Encoder::new(&transport, token);
+        encoder.caps(&info(VideoFormat::I420, 320, 240));
+        let (error, debug) = within(SLACK, "the error", || encoder.error());
+        assert!(error.matches(gst::ResourceError::NotAuthorized), "{error}");
+        assert!(debug.contains(why) && !debug.contains("a guess"), "{debug}");
+    }
+    // Others are served all the same.
+    encodes(Encoder::new(&transport, &[("bitrate", "4000"), ("token", SECRET)]));
+}
+
+/// What goes in comes out, decoded.
+fn encodes(mut encoder: Encoder) {
     encoder.caps(&info(VideoFormat::I420, 320, 240));
     let mut decoder = Harness::new_parse("h264parse ! avdec_h264");
     until("the daemon", || !encoder.stat::<String>("encoder").is_empty());
