@@ -39,13 +39,7 @@ impl Encoder {
     /// An element of it, set for frames that are needed at once.
     pub(super) fn make(self, settings: &Settings) -> Result<gst::Element, glib::BoolError> {
         let element = gst::ElementFactory::make(self.factory()).build()?;
-        for (name, value) in self.fixed() {
-            // What another version of an encoder does not have is left as it is.
-            let spec = element.find_property(name);
-            if let Some(Ok(value)) = spec.map(|spec| glib::Value::deserialize_with_pspec(value, &spec)) {
-                element.set_property_from_value(name, &value);
-            }
-        }
+        self.fixed().iter().for_each(|(name, value)| set(&element, name, value));
         if self == Self::Host {
             element.set_property("transport", &settings.transport);
             element.set_property("token", &settings.token.text);
@@ -90,13 +84,22 @@ impl Encoder {
                     element.set_property("gop-size", interval);
                 }
             }
+            // A signed number, of which -1 means that there is no end.
             Self::Nvidia => {
-                element.set_property("bitrate", kbps);
-                if let Ok(interval @ 1..) = i32::try_from(interval) {
-                    element.set_property("gop-size", interval);
+                set(element, "bitrate", &kbps.to_string());
+                if interval > 0 {
+                    set(element, "gop-size", &interval.to_string());
                 }
             }
         }
+    }
+}
+
+/// Sets a property by the type that it has. What another version of an encoder does not have is left as it is.
+fn set(element: &gst::Element, name: &str, value: &str) {
+    let spec = element.find_property(name);
+    if let Some(Ok(value)) = spec.map(|spec| glib::Value::deserialize_with_pspec(value, &spec)) {
+        element.set_property_from_value(name, &value);
     }
 }
 

@@ -2,6 +2,7 @@
 //! tests have one of their own.
 
 mod broken;
+mod nvidia;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use broken::Fault;
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::{VideoFormat, VideoInfo};
+use nvidia::Generation;
 
 fn init() {
     static ONCE: Once = Once::new();
@@ -37,11 +39,29 @@ struct Bin {
 impl Bin {
     /// Started from `state`, to which it comes first.
     fn with(fault: Fault, state: gst::State) -> Self {
+        let alone = Self::alone();
+        broken::set(fault);
+        Self::start(alone, gst::ElementFactory::make("helixh264enc").build().expect("the element"), state)
+    }
+
+    /// With NVIDIA's encoder, which is asked for.
+    fn with_nvidia(generation: Generation) -> Self {
+        let alone = Self::alone();
+        nvidia::register(generation).expect("the encoder");
+        let bin = gst::ElementFactory::make("helixh264enc").property_from_str("encoder", "nvh264enc");
+        let bin = bin.property("bitrate", 1234_u32).property("key-int-max", 50_u32).build().expect("the element");
+        Self::start(alone, bin, gst::State::Null)
+    }
+
+    /// What is registered is so for the whole process.
+    fn alone() -> MutexGuard<'static, ()> {
         static ALONE: Mutex<()> = Mutex::new(());
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         init();
-        broken::set(fault);
-        let element = gst::ElementFactory::make("helixh264enc").build().expect("the element");
+        alone
+    }
+
+    fn start(alone: MutexGuard<'static, ()>, element: gst::Element, state: gst::State) -> Self {
         element.set_state(state).expect("a state");
         let mut harness = Harness::with_element(&element, Some("sink"), Some("src"));
         let bus = gst::Bus::new();
@@ -54,8 +74,8 @@ impl Bin {
         self.element.property("chosen")
     }
 
-    /// Frames come out, of OpenH264, and nobody hears of an error.
-    fn encodes_with_the_next(&mut self, why: &[&str]) {
+    /// Frames come out.
+    fn encodes(&mut self) {
         self.harness.set_src_caps(picture().to_caps().expect("caps"));
         for index in 0..3 {
             let mut buffer = gst::Buffer::from_mut_slice(vec![128; picture().size()]);
@@ -63,6 +83,11 @@ impl Bin {
             self.harness.push(buffer).expect("a frame that is taken");
             self.harness.pull().expect("an access unit");
         }
+    }
+
+    /// Frames come out, of OpenH264, and nobody hears of an error.
+    fn encodes_with_the_next(&mut self, why: &[&str]) {
+        self.encodes();
         assert_eq!(self.chosen(), "openh264enc");
         let reason: String = self.element.property("reason");
         assert!(why.iter().all(|text| reason.contains(text)), "{reason}");
@@ -107,6 +132,31 @@ fn an_encoder_that_refuses_the_caps_is_replaced() {
 #[test]
 fn an_encoder_that_fails_at_a_frame_is_replaced() {
     Bin::with(Fault::Frame, gst::State::Null).encodes_with_the_next(&["x264enc failed: ", "this frame is refused"]);
+}
+
+/// The properties of the encoder in the bin, as texts.
+fn settings(bin: &gst::Element, names: &[&str]) -> Vec<String> {
+    let elements = bin.downcast_ref::<gst::Bin>().expect("a bin").iterate_elements().into_iter().flatten();
+    let is_encoder = |element: &gst::Element| element.factory().is_some_and(|factory| factory.name() == "nvh264enc");
+    let encoder = elements.into_iter().find(is_encoder).expect("the encoder");
+    names.iter().map(|name| encoder.property_value(name).serialize().expect("a value").to_string()).collect()
+}
+
+#[test]
+fn nvidias_encoder_is_set_by_the_names_that_it_has() {
+    let both = ["preset", "bitrate", "gop-size"];
+    for (generation, names) in [
+        (Generation::Old, ["rc-mode", "bframes", "zerolatency"]),
+        (Generation::New, ["rate-control", "b-frames", "zero-reorder-delay"]),
+    ] {
+        let mut bin = Bin::with_nvidia(generation);
+        assert_eq!(bin.chosen(), "nvh264enc");
+        assert_eq!(settings(&bin.element, &both), ["low-latency-hq", "1234", "50"], "{generation:?}");
+        assert_eq!(settings(&bin.element, &names), ["cbr", "0", "true"], "{generation:?}");
+        bin.encodes();
+        bin.element.set_property("bitrate", 2_048_000_u32);
+        assert_eq!(settings(&bin.element, &["bitrate"]), ["2048000"], "{generation:?}: while it plays");
+    }
 }
 
 /// A folder with what GStreamer itself has, and no other plugin.
