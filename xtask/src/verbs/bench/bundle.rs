@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use helix_app::{Parts, Vm};
 use helix_build::pipeline::Job;
@@ -32,14 +33,17 @@ pub(super) fn run(job: &Job) -> Result<(), Failure> {
         epoch: 315_532_800,
     };
     let (app, copy) = (at("ours/Helix.app"), at("theirs"));
-    let (mut assembled, mut signed, mut ours, mut theirs) = <(Vec<_>, Vec<_>, Vec<_>, Vec<_>)>::default();
+    let (mut assembled, mut signed, mut busy) = <(Vec<_>, Vec<_>, Vec<_>)>::default();
+    let (mut ours, mut theirs) = <(Vec<_>, Vec<_>)>::default();
     for _ in 0..ROUNDS {
         // The first round has nothing to remove.
         let _ = std::fs::remove_dir_all(&app);
         let assembling = timed(|| helix_app::assemble(&parts, &app).map_err(|e| other(&e)))?;
+        let before = processor_time();
         let signing = timed(|| {
             helix_signing::sign(&app, &helix_signing::Identity::ad_hoc(), &AtomicU64::new(0)).map_err(|e| other(&e))
         })?;
+        busy.push(processor_time() - before);
         ours.push(assembling + signing);
         assembled.push(assembling);
         signed.push(signing);
@@ -51,9 +55,20 @@ pub(super) fn run(job: &Job) -> Result<(), Failure> {
         return Err(Failure::Other(format!("the app that was measured is not good: {:?}", report.faults)));
     }
     let seconds = |times| median(times).as_secs_f64();
-    crate::ui::out(&format!("assembling {:.2} s, signing {:.2} s", seconds(assembled), seconds(signed)));
+    let (assembled, signed, busy) = (seconds(assembled), seconds(signed), seconds(busy));
+    crate::ui::out(&format!(
+        "assembling {assembled:.2} s, signing {signed:.2} s with {busy:.2} s of the processors: {:.1} of {} cores",
+        busy / signed,
+        std::thread::available_parallelism().map_or(1, usize::from),
+    ));
     line("an app of 800 MB, against cp, sync and sha256 once", median(ours), median(theirs));
     Ok(())
+}
+
+/// What this process has had of the processors.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 /// An image with a disk of noise, which nothing can make smaller.

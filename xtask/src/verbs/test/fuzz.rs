@@ -10,7 +10,7 @@ use super::parts::succeed;
 
 /// The targets, each a file in `image/fuzz/fuzz_targets`. Seeds are in `image/fuzz/seeds`; those of recipes are the
 /// project's own.
-const TARGETS: [&str; 14] = [
+const TARGETS: [&str; 18] = [
     "recipe",
     "lock",
     "qcow2",
@@ -24,6 +24,10 @@ const TARGETS: [&str; 14] = [
     "macho-edit",
     "utm-config",
     "signature",
+    "identity",
+    "seal",
+    "timestamp",
+    "notary",
     "udif",
 ];
 
