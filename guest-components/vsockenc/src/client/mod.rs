@@ -164,17 +164,30 @@ impl Drop for Client {
     }
 }
 
-/// Asks whether a host encoder answers; its name, or why not.
-pub(crate) fn probe(address: &Address, token: &TokenSource, limit: Duration) -> Result<String, String> {
-    let mailbox = Mailbox::new().map_err(|e| e.to_string())?;
-    let token = token.token()?;
-    let result = Connection::open(address, token, limit, crate::carrier::ways(None), &mailbox, &|| false);
-    match result {
-        Ok((mut connection, welcome)) => {
-            connection.goodbye();
-            Ok(welcome.name)
+/// The question whether a host encoder answers, which another thread can give up.
+#[derive(Clone)]
+pub(crate) struct Probe(Arc<Mailbox>);
+
+impl Probe {
+    pub(crate) fn new() -> std::io::Result<Self> {
+        Ok(Self(Arc::new(Mailbox::new()?)))
+    }
+
+    pub(crate) fn give_up(&self) {
+        self.0.stop();
+    }
+
+    /// The host's name, or why there is none.
+    pub(crate) fn ask(&self, address: &Address, token: &TokenSource, limit: Duration) -> Result<String, String> {
+        let token = token.token()?;
+        let ways = crate::carrier::ways(None);
+        match Connection::open(address, token, limit, ways, &self.0, &|| self.0.is_stopped()) {
+            Ok((mut connection, welcome)) => {
+                connection.goodbye();
+                Ok(welcome.name)
+            }
+            Err(Ending::Stopped) => Err("it was given up".to_owned()),
+            Err(Ending::Gone(text) | Ending::Final(Fault { text, .. })) => Err(text),
         }
-        Err(Ending::Stopped) => Err("it was given up".to_owned()),
-        Err(Ending::Gone(text) | Ending::Final(Fault { text, .. })) => Err(text),
     }
 }

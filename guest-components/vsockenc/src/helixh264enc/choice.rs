@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::encoder::Encoder;
 use super::properties::Settings;
 use crate::carrier::{Vendor, render_nodes};
-use crate::client::probe;
+use crate::client::Probe;
 use crate::defaults;
 
 /// A host that answers does so at once; a pipeline must not wait long for one that does not.
@@ -30,25 +30,25 @@ struct Machine {
 }
 
 /// The encoders to try, one after the other.
-pub(super) fn candidates(settings: &Settings) -> Vec<Candidate> {
+pub(super) fn candidates(settings: &Settings, probe: &Probe) -> Vec<Candidate> {
     match settings.wish.forced() {
-        None => ranked(&Machine::look(settings)),
+        None => ranked(&Machine::look(settings, probe)),
         Some(encoder) => vec![Candidate { encoder, reason: "the property encoder says so".to_owned() }],
     }
 }
 
 impl Machine {
-    fn look(settings: &Settings) -> Self {
+    fn look(settings: &Settings, probe: &Probe) -> Self {
         let nodes = render_nodes(Path::new("/"));
         let has = |vendor| nodes.iter().any(|(_, other)| *other == vendor);
         let installed = Encoder::ALL.into_iter().filter(|encoder| encoder.is_installed()).collect();
-        Self { nvidia: has(Vendor::NVIDIA), virtio_gpu: has(Vendor::VIRTIO), host: host(settings), installed }
+        Self { nvidia: has(Vendor::NVIDIA), virtio_gpu: has(Vendor::VIRTIO), host: host(settings, probe), installed }
     }
 }
 
-fn host(settings: &Settings) -> Result<String, String> {
+fn host(settings: &Settings, probe: &Probe) -> Result<String, String> {
     let address = defaults::address(settings.transport.as_deref())?;
-    probe(&address, &settings.token, PROBE.min(Duration::from_millis(settings.timeout_ms.into())))
+    probe.ask(&address, &settings.token, PROBE.min(Duration::from_millis(settings.timeout_ms.into())))
 }
 
 fn ranked(machine: &Machine) -> Vec<Candidate> {

@@ -11,6 +11,7 @@ use gst::subclass::prelude::*;
 use super::choice::{Candidate, candidates};
 use super::encoder::Encoder;
 use super::properties::{PROPERTIES, Settings};
+use crate::client::Probe;
 use crate::vsockenc::sink_caps;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -57,6 +58,8 @@ struct State {
 pub(crate) struct HelixH264Enc {
     settings: Mutex<Settings>,
     state: Mutex<State>,
+    /// Under way while the bin looks which encoders there are.
+    probe: Mutex<Option<Probe>>,
     failed: Condvar,
     /// Or why there is none.
     frame: Result<Frame, String>,
@@ -88,6 +91,7 @@ impl ObjectSubclass for HelixH264Enc {
         Self {
             settings: Mutex::default(),
             state: Mutex::default(),
+            probe: Mutex::default(),
             failed: Condvar::new(),
             frame: Frame::make(),
             sink: sink.build(),
@@ -111,8 +115,13 @@ impl ObjectImpl for HelixH264Enc {
         if let Err(e) = lock(&self.settings).set(spec.name(), value) {
             gst::error!(CAT, imp = self, "{}: {e}", spec.name());
         }
+        if spec.name() != "bitrate" {
+            // Its answer would be to another question.
+            let probe = lock(&self.probe).take();
+            return probe.iter().for_each(Probe::give_up);
+        }
         let current = lock(&self.state).current.clone();
-        if let Some((encoder, element)) = current.filter(|_| spec.name() == "bitrate") {
+        if let Some((encoder, element)) = current {
             let settings = lock(&self.settings).clone();
             encoder.set_rates(&element, &settings);
         }
@@ -227,10 +236,24 @@ impl HelixH264Enc {
     /// Looks which encoders there are, and takes the first that starts.
     fn choose(&self) -> Result<(), String> {
         self.frame.as_ref().map_err(Clone::clone)?;
-        let settings = lock(&self.settings).clone();
-        let candidates = candidates(&settings);
+        let candidates = self.look().map_err(|e| format!("looking for encoders: {e}"))?;
         *lock(&self.state) = State { next: candidates.into(), ..State::default() };
         self.take_next("")
+    }
+
+    /// The encoders to try. A property that is set meanwhile, as by somebody who does not want to wait for the host, counts at
+    /// once.
+    fn look(&self) -> std::io::Result<Vec<Candidate>> {
+        loop {
+            let probe = Probe::new()?;
+            *lock(&self.probe) = Some(probe.clone());
+            let settings = lock(&self.settings).clone();
+            let candidates = candidates(&settings, &probe);
+            // Whoever gives it up takes it away.
+            if lock(&self.probe).take().is_some() {
+                return Ok(candidates);
+            }
+        }
     }
 
     /// Takes the next encoder that can be used, or says why there is none.

@@ -102,6 +102,23 @@ fn a_certain_encoder_can_be_asked_for() {
 }
 
 #[test]
+fn nobody_has_to_wait_for_the_answer_of_a_host() {
+    init();
+    let host = Host::start(Manners { mute: true, ..Manners::default() });
+    let element = gst::ElementFactory::make("helixh264enc").property("transport", host.transport());
+    let element = element.build().expect("the element");
+    std::thread::scope(|scope| {
+        let starting = scope.spawn(|| element.set_state(gst::State::Ready));
+        until("the question", || host.connections() == 1);
+        element.set_property_from_str("encoder", "openh264enc");
+        starting.join().expect("no panic").expect("an encoder");
+    });
+    let reason: String = element.property("reason");
+    assert_eq!(reason, "the property encoder says so");
+    element.set_state(gst::State::Null).expect("stopped");
+}
+
+#[test]
 fn an_encoder_that_is_asked_for_and_fails_is_an_error() {
     let mut encoder = auto(&[("encoder", "vsockenc"), ("transport", "unix:/nonexistent/host.sock")]);
     encoder.caps(&picture());
