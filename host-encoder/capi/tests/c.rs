@@ -43,15 +43,41 @@ mod drive {
         test.parent().expect("a folder").to_owned()
     }
 
-    /// Links the static library, for which C needs what the standard library needs.
-    fn compile(into: &Path) {
-        let library = libraries().join("libhelix_host_encoder_capi.a");
+    /// How the program gets at the library.
+    #[derive(Debug, Clone, Copy)]
+    enum Way {
+        /// It is linked in; C needs what the standard library and OpenH264 need.
+        Linked,
+        /// It is loaded while the program runs.
+        Loaded,
+    }
+
+    fn compile(way: Way, into: &Path) {
+        let tests = super::folder().join("tests");
         let mut command = Command::new(std::env::var_os("CC").unwrap_or("cc".into()));
         command.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-O1", "-o"]).arg(into);
-        command.arg(super::folder().join("tests/drive.c")).arg("-I").arg(super::folder().join("include"));
-        command.arg(&library).args(["-lstdc++", "-lpthread", "-ldl", "-lm", "-lgcc_s"]);
+        command.arg(tests.join("drive.c")).arg("-I").arg(super::folder().join("include"));
+        match way {
+            Way::Linked => command.arg(libraries().join("libhelix_host_encoder_capi.a")).arg("-lstdc++"),
+            Way::Loaded => command.arg(tests.join("load.c")).arg(format!("-DLIBRARY={:?}", shared())),
+        };
+        command.args(["-lpthread", "-ldl", "-lm", "-lgcc_s"]);
         let output = command.output().expect("a C compiler");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn shared() -> PathBuf {
+        libraries().join("libhelix_host_encoder_capi.so")
+    }
+
+    #[test]
+    fn the_shared_library_gives_away_the_functions_of_the_header_alone() {
+        let output = Command::new("nm").args(["-D", "--defined-only"]).arg(shared()).output().expect("binutils");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut names: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().last()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["set_log", "start", "stop"].map(|name| format!("helix_host_encoder_{name}")));
     }
 
     struct Program {
@@ -138,9 +164,18 @@ mod drive {
 
     #[test]
     fn a_program_in_c_lends_blobs_and_survives_its_clients() {
+        lends_blobs_and_survives_its_clients(Way::Linked);
+    }
+
+    #[test]
+    fn a_program_that_loads_the_library_does_the_same() {
+        lends_blobs_and_survives_its_clients(Way::Loaded);
+    }
+
+    fn lends_blobs_and_survives_its_clients(way: Way) {
         let folder = tempfile::tempdir().expect("a folder");
         let (program, path) = (folder.path().join("drive"), folder.path().join("socket"));
-        compile(&program);
+        compile(way, &program);
         let mut running = Program::start(&program, &path);
         assert_eq!(running.line(), "ready");
         let mut socket = UnixStream::connect(&path).expect("a connection");

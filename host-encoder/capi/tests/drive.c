@@ -93,8 +93,19 @@ int main(int argc, char **argv) {
         helix_host_encoder_set_log(note, &messages, HELIX_LEVEL_INFO) != HELIX_STATUS_ARGUMENT) {
         return fail("the log");
     }
-    if (helix_host_encoder_start(&config, &server, error, sizeof error) != HELIX_STATUS_OK) {
-        return fail(error);
+    /* A path is free again once its server has stopped. */
+    for (int round = 0; round < 3; round++) {
+        if (round > 0 && helix_host_encoder_stop(server) != HELIX_STATUS_OK) {
+            return fail("stopping a server that nobody uses");
+        }
+        if (helix_host_encoder_start(&config, &server, error, sizeof error) != HELIX_STATUS_OK) {
+            return fail(error);
+        }
+    }
+    HelixServer *second = (HelixServer *)1;
+    if (helix_host_encoder_start(&config, &second, error, sizeof error) != HELIX_STATUS_LISTEN || second != NULL ||
+        strstr(error, "another process listens here") == NULL) {
+        return fail("two servers on one path");
     }
     puts("ready");
     fflush(stdout);
