@@ -13,6 +13,7 @@ mod faults;
 #[cfg(feature = "openh264")]
 mod pictures;
 mod places;
+mod refusals;
 mod scripted;
 #[cfg(feature = "openh264")]
 mod streams;
