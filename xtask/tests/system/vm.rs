@@ -63,12 +63,12 @@ fn image() -> PathBuf {
     image
 }
 
-/// A few frames through the host encoder beside QEMU. Only these plugins are scanned: all of them take a minute.
-const ENCODE: &str = "sudo sh -euc 'mkdir /tmp/plugins; cd /tmp/plugins; \
+/// A few frames through the host encoder beside QEMU, by the ordinary user. Only these plugins are scanned: all of them take a minute.
+const ENCODE: &str = "sh -euc 'mkdir /tmp/plugins; cd /tmp/plugins; \
     for name in coreelements videotestsrc vsockenc; do ln -s /usr/lib/*/gstreamer-1.0/libgst$name.so .; done; \
     GST_PLUGIN_SYSTEM_PATH_1_0=$PWD GST_REGISTRY_1_0=/tmp/registry GST_REGISTRY_FORK=no timeout 60 \
     gst-launch-1.0 -q videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=320,height=240 \
-    ! vsockenc transport=virtio-port:dev.helix.encoder ! filesink location=/tmp/h264; wc -c < /tmp/h264'";
+    ! vsockenc ! filesink location=/tmp/h264; wc -c < /tmp/h264'";
 
 #[test]
 fn a_vm_lives_from_the_first_start_to_its_removal() {

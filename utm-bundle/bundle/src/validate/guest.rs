@@ -32,9 +32,9 @@ pub(super) const QUESTIONS: [Question; 4] = [
     },
 ];
 
-/// A few frames through the host encoder beside QEMU. Only these plugins are scanned: all of them take long.
+/// A few frames through the host encoder beside QEMU, by the ordinary user. Only these plugins are scanned: all of them take long.
 const ENCODE: &str = "d=$(mktemp -d); for name in coreelements videotestsrc vsockenc; do \
     ln -s /usr/lib/*/gstreamer-1.0/libgst$name.so $d; done; \
-    sudo env GST_PLUGIN_SYSTEM_PATH_1_0=$d GST_REGISTRY_1_0=$d/registry GST_REGISTRY_FORK=no timeout 120 \
+    env GST_PLUGIN_SYSTEM_PATH_1_0=$d GST_REGISTRY_1_0=$d/registry GST_REGISTRY_FORK=no timeout 120 \
     gst-launch-1.0 -q videotestsrc num-buffers=30 ! video/x-raw,format=I420,width=320,height=240 \
-    ! vsockenc transport=virtio-port:dev.helix.encoder ! filesink location=$d/h264; wc -c < $d/h264";
+    ! vsockenc ! filesink location=$d/h264; wc -c < $d/h264";
