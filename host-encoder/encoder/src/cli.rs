@@ -66,3 +66,72 @@ pub(crate) enum Log {
     /// Everything
     Debug,
 }
+
+/// The service files name options of this program and places that its machine makes.
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::process::Command;
+
+    use super::*;
+
+    /// The folder of a user's programs at run time, which systemd puts in the place of `%t`.
+    const RUNTIME: &str = "/run/user/1000";
+    /// How long the daemon may take to end, in seconds.
+    const STOP: u64 = 5;
+
+    fn parse(words: &[&str]) -> Args {
+        Args::try_parse_from(words).unwrap_or_else(|e| panic!("{words:?}: {e}"))
+    }
+
+    /// The settings of a unit by section and name.
+    fn unit(text: &str) -> BTreeMap<(&str, &str), &str> {
+        let (mut section, mut settings) = ("", BTreeMap::new());
+        for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
+                section = name;
+                continue;
+            }
+            let (name, value) = line.split_once('=').unwrap_or_else(|| panic!("{line:?} is no setting"));
+            assert!(settings.insert((section, name), value).is_none(), "{name} is there twice");
+        }
+        settings
+    }
+
+    #[test]
+    fn systemd_starts_it_with_options_that_it_has() {
+        let unit = unit(include_str!("../../dist/helix-host-encoder.service"));
+        let service = |name| *unit.get(&("Service", name)).unwrap_or_else(|| panic!("there is no {name}"));
+        let line = service("ExecStart").replace("%t", RUNTIME);
+        assert!(!line.contains(['%', '$', '"']), "{line:?} has more than this test expands");
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!(words[0], "/usr/bin/helix-host-encoder");
+        let args = parse(&words);
+        let folder = PathBuf::from(RUNTIME).join(service("RuntimeDirectory"));
+        assert_eq!(args.unix, [folder.join("encoder.sock"), folder.join("vsock_9000")]);
+        assert!(service("TimeoutStopSec").parse::<u64>().expect("seconds") > STOP);
+        let families: Vec<&str> = service("RestrictAddressFamilies").split(' ').collect();
+        assert!(["AF_UNIX", "AF_INET", "AF_INET6", "AF_VSOCK"].iter().all(|family| families.contains(family)));
+        assert_eq!(unit.get(&("Install", "WantedBy")), Some(&"default.target"));
+    }
+
+    #[test]
+    fn launchd_starts_it_with_options_that_it_has() {
+        let text = &include_bytes!("../../dist/dev.helix.host-encoder.plist")[..];
+        let job = plist::Value::from_reader_xml(text).expect("a property list");
+        let job = job.as_dictionary().expect("a dictionary");
+        let words = job["ProgramArguments"].as_array().expect("a list").iter();
+        let words: Vec<&str> = words.map(|word| word.as_string().expect("a text")).collect();
+        let ["/bin/sh", "-c", line] = words[..] else { panic!("{words:?} is no line for a shell") };
+        let options = line.strip_prefix("exec /usr/local/bin/helix-host-encoder ").expect("the daemon");
+        // A shell splits it, as launchd's would.
+        let mut shell = Command::new("/bin/sh");
+        let output = shell.args(["-c", &format!("printf '%s\\n' daemon {options}")]).env("HOME", "/Users/a b").output();
+        let output = String::from_utf8(output.expect("a shell").stdout).expect("text");
+        let args = parse(&output.lines().collect::<Vec<_>>());
+        assert!(matches!(args.tcp[..], [address] if address.ip().is_loopback() && address.port() == 9000));
+        assert_eq!(args.token_file, Some("/Users/a b/.config/helix/encoder-token".into()));
+        assert!(job["ExitTimeOut"].as_unsigned_integer().expect("seconds") > STOP);
+        assert_eq!(job["Label"].as_string(), Some("dev.helix.host-encoder"));
+    }
+}

@@ -11,13 +11,13 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::client::{Client, PATIENCE, frame, wanted};
 
-struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
     lines: BufReader<ChildStdout>,
 }
 
 impl Daemon {
-    fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_helix-host-encoder"));
         // With one arena for all threads memory that is free is used again, and a leak shows.
         command.env("MALLOC_ARENA_MAX", "1");
@@ -33,17 +33,17 @@ impl Daemon {
         (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.lines.read_line(&mut line).expect("a line");
         line.trim_end().to_owned()
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it runs");
     }
 
-    fn code(&mut self) -> Option<i32> {
+    pub(crate) fn code(&mut self) -> Option<i32> {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().expect("a status") {
@@ -63,9 +63,37 @@ impl Daemon {
     #[cfg(target_os = "linux")]
     fn uses(&self) -> (usize, usize, usize) {
         let count = |what| std::fs::read_dir(self.proc(what)).expect("a folder").count();
+        (count("fd"), count("task"), self.memory("VmRSS:"))
+    }
+
+    /// KiB of memory: what it has (`VmRSS:`) or the most that it had (`VmHWM:`).
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self, what: &str) -> usize {
         let status = std::fs::read_to_string(self.proc("status")).expect("a status");
-        let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-        (count("fd"), count("task"), memory.trim().trim_end_matches(" kB").parse().expect("a number"))
+        let memory = status.lines().find_map(|line| line.strip_prefix(what)).expect("its memory");
+        memory.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// What it uses once nobody is connected any more.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn settled(&self) -> (usize, usize, usize) {
+        let begun = Instant::now();
+        // The main thread, the one that accepts and the one that prints.
+        while self.uses().1 > 3 {
+            assert!(begun.elapsed() < PATIENCE, "threads are left: {:?}", self.uses());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        self.uses()
+    }
+
+    /// Ends it; the frames of all streams that its figures told of.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn frames(&mut self) -> u64 {
+        self.signal(Signal::TERM);
+        assert_eq!(self.code(), Some(0));
+        let lines = std::iter::from_fn(|| Some(self.line()).filter(|line| !line.is_empty()));
+        let reports = lines.map(|line| serde_json::from_str::<serde_json::Value>(&line).expect("JSON"));
+        reports.filter(|report| report["open"] == false).filter_map(|report| report["frames"].as_u64()).sum()
     }
 }
 
@@ -77,7 +105,7 @@ impl Drop for Daemon {
     }
 }
 
-fn works(mut client: Client, token: Option<&[u8]>) {
+pub(crate) fn works(mut client: Client, token: Option<&[u8]>) {
     let wanted = wanted(PixelFormat::I420, 16, 16);
     client.hello(token);
     client.configure(1, &wanted);
@@ -212,18 +240,9 @@ fn ten_thousand_connections_leave_nothing_behind() {
         }
     };
     (0..1000).for_each(round);
-    let settled = |daemon: &Daemon| {
-        let begun = Instant::now();
-        // The main thread, the one that accepts and the one that prints.
-        while daemon.uses().1 > 3 {
-            assert!(begun.elapsed() < PATIENCE, "threads are left: {:?}", daemon.uses());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        daemon.uses()
-    };
-    let before = settled(&daemon);
+    let before = daemon.settled();
     (0..10_000).for_each(round);
-    let after = settled(&daemon);
+    let after = daemon.settled();
     println!("file descriptors, threads, KiB: {before:?} after 1,000 connections, {after:?} after 11,000");
     assert_eq!((before.0, before.1), (after.0, after.1));
     // How many connections happened to be open at once decides how many stacks glibc keeps for later, 7 MiB at most were

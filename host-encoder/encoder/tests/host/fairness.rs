@@ -1,11 +1,15 @@
 //! Many streams at once.
 
 use std::collections::BTreeMap;
+#[cfg(target_os = "linux")]
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use helix_frame_protocol::*;
 
 use crate::client::{Client, Host, frame, wanted};
+#[cfg(target_os = "linux")]
+use crate::daemon::Daemon;
 
 const CONNECTIONS: u32 = 16;
 const STREAMS: u32 = 4;
@@ -33,6 +37,50 @@ fn keep_busy(mut client: Client, until: Instant) -> BTreeMap<u32, u32> {
         client.ask(stream, Message::Frame(frame(&wanted, None)), &data);
     }
     counts
+}
+
+/// All streams of a connection with as many frames under way as there may be, twice.
+#[cfg(target_os = "linux")]
+fn fill(client: &mut Client, wanted: &Configure, data: &[u8]) {
+    let most = (1..=STREAMS).map(|stream| client.configure(stream, wanted).max_in_flight).max().unwrap_or(0);
+    for _ in 0..2 {
+        for stream in (0..most).flat_map(|_| 1..=STREAMS) {
+            client.ask(stream, Message::Frame(frame(wanted, None)), data);
+        }
+        for _ in 0..u32::from(most) * STREAMS {
+            assert!(!client.answer().unit().1.is_empty());
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stream_takes_less_than_16_mib() {
+    const MOST_KIB: usize = 16 << 10;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("socket");
+    let mut daemon = Daemon::start(&["--unix", path.to_str().expect("text"), "--encoder", "openh264"]);
+    daemon.line();
+    let before = daemon.memory("VmRSS:");
+    let wanted = wanted(PixelFormat::Nv12, 640, 360);
+    let data = vec![100; wanted.format.packed_length(wanted.size) as usize];
+    let connect = || Client::new(UnixStream::connect(&path).expect("a connection"));
+    let mut clients: Vec<Client> = (0..CONNECTIONS).map(|_| connect()).collect();
+    std::thread::scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| {
+                client.hello(None);
+                fill(client, &wanted, &data);
+            });
+        }
+    });
+    let (now, most) = (daemon.memory("VmRSS:"), daemon.memory("VmHWM:"));
+    let each = (most - before) / 64;
+    println!("KiB: {before} without a stream, {now} with 64 of 640x360, {most} at most: {each} for each");
+    // An encoder alone has two pictures.
+    assert!(each > data.len() / 1024 && each < MOST_KIB, "{each} KiB for each of 64 streams");
+    drop(clients);
+    daemon.settled();
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod device;
 #[cfg(feature = "openh264")]
 mod fairness;
 mod faults;
+mod kills;
 #[cfg(feature = "openh264")]
 mod pictures;
 mod places;
