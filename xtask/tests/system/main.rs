@@ -9,6 +9,7 @@ mod faults;
 mod kill;
 mod mac;
 // The server that the crate's own tests talk to.
+#[expect(dead_code, reason = "most of its faults are for those tests")]
 #[path = "../../../utm-bundle/notary/tests/service/server.rs"]
 mod notary_server;
 mod support;
