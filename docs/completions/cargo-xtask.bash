@@ -374,7 +374,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__bundle)
-            opts="-h --image --sysroot --vm --disk-url --output --app-version --certificate --certificate-key --certificate-password-file --timestamp-url --codesign --notarize --minisign-key --minisign-password-file --builder --json --help"
+            opts="-h --image --sysroot --vm --disk-url --no-dmg --utm-argument --output --app-version --certificate --certificate-key --certificate-password-file --timestamp-url --codesign --notarize --minisign-key --minisign-password-file --builder --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -393,6 +393,10 @@ _cargo__xtask() {
                     return 0
                     ;;
                 --disk-url)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --utm-argument)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1434,7 +1438,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__vm__subcmd__reset)
-            opts="-h --home --image --json --help"
+            opts="-h --home --image --roll-back --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

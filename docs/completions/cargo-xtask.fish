@@ -117,6 +117,7 @@ complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l sysro
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l vm -d 'How the app comes to its VM\'s disk' -r -f -a "embed\t'It is in the app'
 download\t'The app loads it at its first start'"
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l disk-url -d 'Where the disk can be had, with --vm download' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l utm-argument -d 'A word that UTM adds to QEMU\'s command line; can be given several times. UTM asks before it runs a VM that has any' -r
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l output -d 'The folder of what is made; an earlier bundle there gives way' -r -F
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l app-version -d 'The version of the app: up to three numbers with dots between them' -r
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l certificate -d 'Sign the app by this certificate: PKCS #12, or PEM with those of its authorities up to the root' -r -F
@@ -127,6 +128,7 @@ complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l codes
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l minisign-key -d 'Sign all files by this secret key of minisign; its password is in HELIX_MINISIGN_PASSWORD' -r -F
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l minisign-password-file -d 'The file with the password of that key' -r -F
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l builder -d 'Who makes this, as a URI, for the provenance' -r
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l no-dmg -d 'Make no Helix.dmg, which on Linux cannot hold a disk of 4 GiB or more'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l notarize -d 'Have Apple notarise the app; the key is in APPLE_API_KEY, APPLE_API_KEY_ID and APPLE_API_ISSUER'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand bundle" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -174,6 +176,7 @@ complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand vm; and __fish_s
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand vm; and __fish_seen_subcommand_from console" -s h -l help -d 'Print help'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand vm; and __fish_seen_subcommand_from reset" -l home -d 'The folder of all VMs [default: $XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms]' -r -F
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand vm; and __fish_seen_subcommand_from reset" -l image -d 'The folder of the image [default: the one that the VM was made from]' -r -F
+complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand vm; and __fish_seen_subcommand_from reset" -l roll-back -d 'Take back the system disk from before the last reset, whose guest has not come up'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand vm; and __fish_seen_subcommand_from reset" -l json -d 'Print one JSON document to standard output; progress stays on standard error'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand vm; and __fish_seen_subcommand_from reset" -s h -l help -d 'Print help'
 complete -c cargo-xtask -n "__fish_cargo_xtask_using_subcommand vm; and __fish_seen_subcommand_from rm" -l home -d 'The folder of all VMs [default: $XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms]' -r -F

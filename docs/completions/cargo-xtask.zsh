@@ -147,6 +147,7 @@ _arguments "${_arguments_options[@]}" : \
 '--vm=[How the app comes to its VM'\''s disk]:HOW:((embed\:"It is in the app"
 download\:"The app loads it at its first start"))' \
 '--disk-url=[Where the disk can be had, with --vm download]:URL:_default' \
+'*--utm-argument=[A word that UTM adds to QEMU'\''s command line; can be given several times. UTM asks before it runs a VM that has any]:WORD:_default' \
 '--output=[The folder of what is made; an earlier bundle there gives way]:DIR:_files' \
 '--app-version=[The version of the app\: up to three numbers with dots between them]:VERSION:_default' \
 '--certificate=[Sign the app by this certificate\: PKCS #12, or PEM with those of its authorities up to the root]:FILE:_files' \
@@ -157,6 +158,7 @@ download\:"The app loads it at its first start"))' \
 '--minisign-key=[Sign all files by this secret key of minisign; its password is in HELIX_MINISIGN_PASSWORD]:FILE:_files' \
 '--minisign-password-file=[The file with the password of that key]:FILE:_files' \
 '--builder=[Who makes this, as a URI, for the provenance]:URI:_default' \
+'--no-dmg[Make no Helix.dmg, which on Linux cannot hold a disk of 4 GiB or more]' \
 '--notarize[Have Apple notarise the app; the key is in APPLE_API_KEY, APPLE_API_KEY_ID and APPLE_API_ISSUER]' \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
 '-h[Print help (see more with '\''--help'\'')]' \
@@ -257,6 +259,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--home=[The folder of all VMs \[default\: \$XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms\]]:DIR:_files' \
 '--image=[The folder of the image \[default\: the one that the VM was made from\]]:DIR:_files' \
+'(--image)--roll-back[Take back the system disk from before the last reset, whose guest has not come up]' \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
 '-h[Print help]' \
 '--help[Print help]' \

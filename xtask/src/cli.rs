@@ -65,7 +65,7 @@ pub(crate) enum Verb {
     #[command(
         after_help = "Neither a Mac nor Apple's SDK is needed. The sysroot is what UTM 5.0.3's scripts/build_dependencies.sh leaves.\nWithout a certificate, signatures are ad hoc.\n\nExamples:\n  cargo xtask bundle --image target/images/ubuntu-26.04 --sysroot sysroot-macOS-arm64\n  cargo xtask bundle --sysroot sysroot-macOS-arm64 --vm download --disk-url https://example.org/disk.qcow2 --json\n  cargo xtask bundle --sysroot sysroot-macOS-arm64 --minisign-key release.key --minisign-password-file password\n  cargo xtask bundle --sysroot sysroot-macOS-arm64 --certificate developer-id.p12 --notarize"
     )]
-    Bundle(helix_bundle::MakeArgs),
+    Bundle(Box<helix_bundle::MakeArgs>),
     /// Say what is wrong with an app and its signatures, a package for UTM or a disk image
     #[command(
         after_help = "Examples:\n  cargo xtask check-bundle target/bundle/Helix.app target/bundle/Helix.dmg\n  cargo xtask check-bundle helix-linux.utm --json"

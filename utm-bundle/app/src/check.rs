@@ -4,6 +4,8 @@
 //! Signatures are judged elsewhere: they add `_CodeSignature` and `CodeResources`, which are passed over here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +16,9 @@ use crate::fault::{Fault, Wrong};
 use crate::image::{self, Download};
 use crate::write::{EXECUTABLE, PLAIN};
 use crate::{icd, info, layout, notices};
+
+/// The longest text that is read, in bytes: more than the notices of all there is.
+const LARGEST_TEXT: u64 = 64 << 20;
 
 /// Everything that is wrong with the app in the folder `app`, each fault with its file; nothing if it may be signed and
 /// shipped. Its signatures are not judged.
@@ -297,7 +302,15 @@ impl Check {
             self.fault(path, Wrong::Missing("the app has this file"));
             return None;
         }
-        let read = std::fs::read(self.contents.join(path));
+        let read = File::open(self.contents.join(path)).and_then(|file| {
+            let mut content = Vec::new();
+            file.take(LARGEST_TEXT + 1).read_to_end(&mut content)?;
+            Ok(content)
+        });
+        if read.as_ref().is_ok_and(|content| content.len() as u64 > LARGEST_TEXT) {
+            self.fault(path, Wrong::Content(format!("it has more than {LARGEST_TEXT} bytes")));
+            return None;
+        }
         read.map_err(|error| self.fault(path, Wrong::Unreadable(error.to_string()))).ok()
     }
 

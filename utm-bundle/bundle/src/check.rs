@@ -17,6 +17,8 @@ pub struct Checked {
     pub signature: Option<String>,
     /// Everything that is wrong with it.
     pub faults: Vec<String>,
+    /// Why it cannot be told here whether it is good, where that is so.
+    pub not_told: Option<String>,
 }
 
 /// Looks at each path for what its name says that it is: an app with its signatures, a package for UTM, a disk image.
@@ -28,7 +30,7 @@ pub fn check(args: &CheckArgs) -> Result<Vec<Checked>, Error> {
 }
 
 fn look(path: &Path) -> Result<Checked, Error> {
-    let checked = |faults| Ok(Checked { path: path.to_owned(), signature: None, faults });
+    let checked = |faults| Ok(Checked { path: path.to_owned(), signature: None, faults, not_told: None });
     std::fs::metadata(path).map_err(Error::io("looking at", path))?;
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("app") => {
@@ -43,6 +45,9 @@ fn look(path: &Path) -> Result<Checked, Error> {
         Some("dmg") => match Udif::open(path).and_then(|image| image.unpack(&mut std::io::sink())) {
             Ok(()) => checked(Vec::new()),
             Err(error @ helix_archives::Error::Io { .. }) => Err(error.into()),
+            Err(error @ helix_archives::Error::Foreign { .. }) => {
+                Ok(Checked { not_told: Some(error.to_string()), ..checked(Vec::new())? })
+            }
             Err(error) => checked(vec![error.to_string()]),
         },
         _ => Err(Error::Place {

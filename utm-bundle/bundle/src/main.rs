@@ -46,8 +46,13 @@ fn main() -> ExitCode {
             made.files.iter().for_each(|file| println!("{}  {}", file.sha256, file.file.display()));
         }),
         Verb::Check(args) => check(&args).and_then(|all| {
+            let steps: Vec<String> = all.iter().filter_map(|one| one.not_told.clone()).collect();
             let faults: Vec<String> = all.into_iter().flat_map(|one| one.faults).collect();
-            if faults.is_empty() { Ok(()) } else { Err(Error::Faults { what: "this".to_owned(), faults }) }
+            match (faults.is_empty(), steps.is_empty()) {
+                (false, _) => Err(Error::Faults { what: "this".to_owned(), faults }),
+                (true, false) => Err(Error::NotRun { steps }),
+                (true, true) => Ok(()),
+            }
         }),
     };
     match result {

@@ -31,10 +31,12 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<(), Failure> {
     if json {
         super::print_json(&json!({ "checked": checked }));
     }
-    let mut bad = 0;
+    let (mut bad, mut steps) = (0, Vec::new());
     for one in &checked {
         let path = one.path.display();
-        if one.faults.is_empty() {
+        if let Some(why) = &one.not_told {
+            steps.push(why.clone());
+        } else if one.faults.is_empty() {
             let signed = one.signature.as_ref().map(|by| format!(", signed {by}")).unwrap_or_default();
             eprintln!("{path}: good{signed}");
         } else {
@@ -43,7 +45,11 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<(), Failure> {
             one.faults.iter().for_each(|fault| eprintln!("  {fault}"));
         }
     }
-    if bad == 0 { Ok(()) } else { Err(Failure::Found(format!("{bad} of {} are not good", checked.len()))) }
+    match (bad, steps.is_empty()) {
+        (0, true) => Ok(()),
+        (0, false) => Err(helix_bundle::Error::NotRun { steps }.into()),
+        _ => Err(Failure::Found(format!("{bad} of {} are not good", checked.len()))),
+    }
 }
 
 /// The progress of a bundle, shown as that of a build.

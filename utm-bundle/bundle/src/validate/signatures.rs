@@ -38,8 +38,8 @@ fn granted(text: &[u8]) -> Option<BTreeSet<String>> {
     if text.is_empty() {
         return Some(BTreeSet::new());
     }
-    let value = plist::Value::from_reader_xml(text).ok()?;
-    let granted = value.as_dictionary()?.iter().filter(|(_, value)| value.as_boolean() == Some(true));
+    let list = helix_property_list::dictionary(text).ok()?;
+    let granted = list.iter().filter(|(_, value)| value.as_boolean() == Some(true));
     Some(granted.map(|(name, _)| name.clone()).collect())
 }
 

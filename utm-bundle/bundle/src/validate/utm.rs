@@ -39,8 +39,9 @@ pub(super) fn import(bundle: &Bundle, patience: Patience) -> Said {
 }
 
 fn uuid(package: &Path) -> Option<String> {
-    let config = plist::Value::from_file(package.join("config.plist")).ok()?;
-    let information = config.as_dictionary()?.get("Information")?.as_dictionary()?;
+    // It was inspected, and has a bounded size.
+    let config = helix_property_list::dictionary(&std::fs::read(package.join("config.plist")).ok()?).ok()?;
+    let information = config.get("Information")?.as_dictionary()?;
     Some(information.get("UUID")?.as_string()?.to_owned())
 }
 
