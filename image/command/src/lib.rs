@@ -9,6 +9,8 @@ use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 /// How much of standard error an error message repeats, in bytes.
@@ -39,6 +41,16 @@ pub enum Error {
         status: ExitStatus,
         /// How long it ran.
         duration: Duration,
+        /// The last [`STDERR_TAIL`] bytes of standard error.
+        stderr: String,
+    },
+    /// The program did not end in the time that it had, and was killed.
+    #[error("{argv}\n  was ended after {} s{}", limit.as_secs(), indent_tail(stderr))]
+    TimedOut {
+        /// The quoted command line.
+        argv: String,
+        /// How long it had.
+        limit: Duration,
         /// The last [`STDERR_TAIL`] bytes of standard error.
         stderr: String,
     },
@@ -87,6 +99,7 @@ pub struct Cmd {
     stdin: Option<Vec<u8>>,
     root: Option<PathBuf>,
     ends_with_parent: bool,
+    limit: Option<Duration>,
 }
 
 impl Cmd {
@@ -101,6 +114,7 @@ impl Cmd {
             stdin: None,
             root: None,
             ends_with_parent: false,
+            limit: None,
         }
     }
 
@@ -157,6 +171,13 @@ impl Cmd {
     #[must_use]
     pub fn ends_with_parent(mut self) -> Self {
         self.ends_with_parent = true;
+        self
+    }
+
+    /// Is killed when it has run for so long; what it started itself is not.
+    #[must_use]
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
         self
     }
 
@@ -244,15 +265,32 @@ impl Cmd {
         let stdin = child.stdin.take();
         let mut stdout = child.stdout.take().expect("standard output is a pipe");
         let stderr = child.stderr.take().expect("standard error is a pipe");
-        let (read, stderr) = std::thread::scope(|scope| {
+        let child = Mutex::new(child);
+        let (over, told) = std::sync::mpsc::channel::<()>();
+        let (read, stderr, timed_out) = std::thread::scope(|scope| {
+            let watch = self.limit.map(|limit| {
+                let child = &child;
+                scope.spawn(move || {
+                    let late = told.recv_timeout(limit).is_err_and(|why| why == RecvTimeoutError::Timeout);
+                    // One that has just ended cannot be killed, and need not be.
+                    late && child.lock().is_ok_and(|mut child| child.kill().is_ok())
+                })
+            });
             if let (Some(mut pipe), Some(bytes)) = (stdin, self.stdin.as_deref()) {
                 // A program that does not read its input to the end is judged by its exit status.
                 scope.spawn(move || pipe.write_all(bytes));
             }
             let errors = scope.spawn(move || follow(stderr));
-            (read(&mut stdout), errors.join().expect("the reader of standard error does not panic"))
+            let read = read(&mut stdout);
+            let stderr = errors.join().expect("the reader of standard error does not panic");
+            drop(over);
+            (read, stderr, watch.is_some_and(|watch| watch.join().expect("the watch does not panic")))
         });
+        let mut child = child.into_inner().expect("no holder panics");
         let status = child.wait().map_err(|source| Error::Pipe { argv: argv.clone(), source })?;
+        if let (true, Some(limit)) = (timed_out, self.limit) {
+            return Err(Error::TimedOut { argv, limit, stderr });
+        }
         read.map_err(|source| Error::Pipe { argv: argv.clone(), source })?;
         let duration = started.elapsed();
         tracing::debug!(target: "command", "  {status} after {:.2} s: {argv}", duration.as_secs_f32());
@@ -319,6 +357,19 @@ mod tests {
     #[test]
     fn input_that_is_not_read_does_not_block() {
         Cmd::new("true").stdin(vec![0; 1 << 20]).run().unwrap();
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_ended_at_its_limit() {
+        let started = Instant::now();
+        let hangs = Cmd::new("sh").args(["-c", "echo waiting >&2; exec sleep 600"]).limit(Duration::from_secs(1));
+        let error = hangs.run().unwrap_err();
+        assert!(matches!(error, Error::TimedOut { .. }) && error.to_string().contains("waiting"), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(60));
+        // One that ends in time is as without a limit.
+        assert_eq!(Cmd::new("echo").arg("a").limit(Duration::from_secs(60)).output().unwrap().text(), "a\n");
+        let failed = Cmd::new("false").limit(Duration::from_secs(60)).run().unwrap_err();
+        assert!(matches!(failed, Error::Failed { .. }), "{failed}");
     }
 
     #[test]

@@ -25,6 +25,8 @@ const CERTIFICATE_PASSWORD: &str = "HELIX_CERTIFICATE_PASSWORD";
 /// What the bundle consists of.
 pub(crate) const APP: &str = "Helix.app";
 const APP_ZIP: &str = "Helix.zip";
+/// What has a digest beside it.
+pub(crate) const PUBLISHED: [&str; 4] = [APP_ZIP, APP_DMG, UTM_ZIP, helix_provenance::STATEMENT];
 pub(crate) const APP_DMG: &str = "Helix.dmg";
 pub(crate) const UTM: &str = "helix-linux.utm";
 pub(crate) const UTM_ZIP: &str = "helix-linux.utm.zip";
@@ -78,6 +80,8 @@ pub fn make(args: &MakeArgs, root: &Path, progress: &dyn Progress) -> Result<Mad
     // What takes a second is refused before what takes minutes.
     let (key, signer) = (key(args)?, signer(args)?);
     must_fit_disk_image(args)?;
+    #[cfg(feature = "notarization")]
+    must_be_vouched_for(args)?;
     helix_utm_package::check_arguments(&args.utm_argument)?;
     #[cfg(feature = "notarization")]
     let notary = if args.notarize { Some(helix_notary::Service::from_environment()?) } else { None };
@@ -125,6 +129,19 @@ fn must_fit_disk_image(args: &MakeArgs) -> Result<(), Error> {
     }
     let why = "has 4 GiB or more, which a .dmg that is made on Linux cannot hold; add --no-dmg, or --vm download, or make it on a Mac";
     Err(Error::Place { path: disk, why })
+}
+
+/// What Apple would refuse after minutes.
+#[cfg(feature = "notarization")]
+fn must_be_vouched_for(args: &MakeArgs) -> Result<(), Error> {
+    let none = args.timestamp_url.as_deref() == Some("none");
+    match args.notarize && (none || args.codesign.as_deref() == Some("-")) {
+        false => Ok(()),
+        true => Err(Error::Place {
+            path: args.output.clone(),
+            why: "Apple notarises no ad hoc signature and none without timestamps; leave out --notarize, or --timestamp-url none",
+        }),
+    }
 }
 
 /// Who signs the app.

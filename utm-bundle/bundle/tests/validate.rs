@@ -17,6 +17,7 @@ const PROGRAMS: [(&str, &str); 9] = [
     (
         "codesign",
         "case \"$*\" in
+            *--verbose=2*) echo Signature=adhoc >&2;;
             *--display*/Helix) echo '<plist version=\"1.0\"><dict><key>com.apple.security.cs.disable-library-validation</key><true/></dict></plist>';;
         esac",
     ),
@@ -209,11 +210,69 @@ fn a_bundle_that_this_projects_own_check_refuses_is_told() {
 }
 
 #[test]
-fn an_accepted_ad_hoc_signature_says_that_gatekeeper_is_off() {
+fn gatekeeper_is_believed_in_what_it_says_of_the_app_and_in_nothing_else() {
+    let vouched = "echo 'Authority=Developer ID Application: Somebody'";
+    for (spctl, codesign, code, wanted, why) in [
+        ("", None, 7, "not-run", "Gatekeeper is switched off"),
+        ("echo 'internal error' >&2; exit 1", None, 7, "not-run", "internal error"),
+        ("echo 'source=Unnotarized Developer ID' >&2; exit 3", Some(vouched), 6, "failed", "Unnotarized"),
+        ("", Some(vouched), 0, "passed", "accepted, with its ticket"),
+    ] {
+        let mac = Mac::new();
+        mac.program("spctl", spctl);
+        codesign.into_iter().for_each(|text| mac.program("codesign", text));
+        let (found, json, told) = mac.validate(&format!("{REAL},entitlements"));
+        let (outcome, said) = outcome(&json, "gatekeeper");
+        assert!((found, outcome) == (code, wanted) && said.contains(why), "{spctl}: {said}\n{told}");
+    }
+}
+
+/// What `utmctl` answers for a VM whose state is in a file.
+const UTMCTL: &str = "cd \"$(dirname \"$0\")\"
+    case $1 in
+        list) echo 'UUID Status Name'; test ! -e opened || echo '0F1E2D3C-0000-4000-8000-000000000001 stopped helix-validation';;
+        start) echo started > state;;
+        status) cat state;;
+        exec) echo running;;
+        stop) echo stopped > state;;
+        delete) touch deleted;;
+    esac";
+
+#[test]
+fn a_package_is_tried_in_utm_as_another_vm_than_the_users() {
     let mac = Mac::new();
-    mac.program("spctl", "");
-    let (code, json, _) = mac.validate(REAL);
-    assert_eq!((code, outcome(&json, "gatekeeper").0), (7, "not-run"));
+    let (image, made) = (mac.folder.path().join("image"), mac.folder.path().join("helix-linux.utm"));
+    std::fs::create_dir(&image).unwrap();
+    let disk = image.join("disk.qcow2");
+    let create = Command::new("qemu-img").args(["create", "-q", "-f", "qcow2"]).arg(&disk).arg("64M").status();
+    assert!(create.unwrap().success());
+    let digest = Command::new("sha256sum").arg(&disk).output().unwrap().stdout;
+    let digest = String::from_utf8(digest).unwrap().split_whitespace().next().unwrap().to_owned();
+    let manifest = serde_json::json!({
+        "schema_version": 1, "recipe": "test", "architecture": "arm64", "artifacts": { "disk.qcow2": digest },
+        "resolved_recipe": { "hostname": "host", "users": [{ "name": "user" }] },
+    });
+    std::fs::write(image.join("manifest.json"), manifest.to_string()).unwrap();
+    let options = helix_utm_package::Options::default();
+    let of_image = helix_utm_package::create(&image, &made, &options, &mut |_, _| {}).unwrap().uuid;
+    let archive = mac.bundle().join("helix-linux.utm.zip");
+    std::fs::write(&archive, "image").unwrap();
+    std::fs::write(archive.with_extension("zip.sha256"), format!("{OF_IMAGE}  helix-linux.utm.zip\n")).unwrap();
+    mac.program("ditto", &format!("cp -r '{}' \"$4\"", made.display()));
+    mac.program("uuidgen", "echo 0F1E2D3C-0000-4000-8000-000000000001");
+    mac.program("open", "cp \"$3/config.plist\" \"$(dirname \"$0\")/opened\"");
+    mac.program("utmctl", UTMCTL);
+    let (code, json, told) = mac.validate("check,encoder,vm");
+    assert_eq!((code, outcome(&json, "utm")), (0, ("passed", "opened, started, up, and shut down")), "{told}");
+    let opened = std::fs::read_to_string(mac.programs().join("opened")).unwrap();
+    assert!(opened.contains("0F1E2D3C-0000-4000-8000-000000000001") && !opened.contains(&of_image), "{opened}");
+    assert!(!mac.asked().contains(&of_image) && mac.programs().join("deleted").exists(), "{}", mac.asked());
+    // A guest that never comes up is told, and does not stay in UTM.
+    std::fs::remove_file(mac.programs().join("deleted")).unwrap();
+    mac.program("utmctl", &UTMCTL.replace("start)", "start) exit 1;; never)"));
+    let (code, json, _) = mac.validate("check,encoder,vm");
+    assert_eq!((code, outcome(&json, "utm").0), (6, "failed"));
+    assert!(mac.programs().join("deleted").exists());
 }
 
 #[test]

@@ -50,8 +50,10 @@ pub enum Error {
         needed: u64,
     },
     /// Another image was taken, its guest did not come up, and the disk before is the system disk again.
-    #[error("the new image does not come up, and the earlier one is in its place again, with the same data: {0}")]
-    WentBack(Box<helix_vm::life::Error>),
+    #[error(
+        "the new image does not come up, and the earlier one is in its place again, beside the same data disk: {0}"
+    )]
+    WentBack(Box<helix_vm::GuestFailure>),
     /// It was told to stop.
     #[error("interrupted")]
     Interrupted,

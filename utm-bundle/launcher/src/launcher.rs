@@ -75,6 +75,7 @@ impl Launcher {
         let journal = Journal::of(&self.settings.vm);
         let (mut machine, mut shown) = (Machine::default(), State::Stopped);
         let mut interrupted = Arc::new(AtomicBool::new(false));
+        let updated = Arc::new(AtomicBool::new(false));
         let mut input = Input::Start;
         loop {
             let step = machine.handle(input);
@@ -99,6 +100,7 @@ impl Launcher {
                 let worker = Worker {
                     settings: self.settings.clone(),
                     interrupted: interrupted.clone(),
+                    updated: updated.clone(),
                     send: self.send.clone(),
                 };
                 std::thread::spawn(move || worker.run(job));
@@ -116,6 +118,8 @@ impl Launcher {
 struct Worker {
     settings: Arc<Settings>,
     interrupted: Arc<AtomicBool>,
+    /// Whether the update that the settings ask for was tried: one that did not come up is not tried at each start.
+    updated: Arc<AtomicBool>,
     send: Sender<Input>,
 }
 
@@ -139,7 +143,9 @@ impl Worker {
 
     fn job(&self, job: Job) -> Result<Report, Error> {
         match job {
-            Job::Up if self.settings.update && self.wants_image()? => self.update(),
+            Job::Up if self.settings.update && !self.updated.swap(true, Ordering::Relaxed) && self.wants_image()? => {
+                self.update()
+            }
             Job::Up => self.up(),
             Job::Update => self.update(),
             Job::Down => self.down(),
@@ -171,12 +177,13 @@ impl Worker {
 
     /// A guest that does not come up from another image is ended, and the system disk from before is taken back.
     fn went_back(&self, error: VmError) -> Error {
-        if !matches!(error, VmError::Guest { can_roll_back: true, .. }) {
-            return error.into();
-        }
+        let VmError::Guest { name, failure, runs, can_roll_back: true } = error else { return error.into() };
         match self.vm().down(SHUTDOWN).and_then(|_| self.vm().roll_back()) {
-            Ok(_) => Error::WentBack(Box::new(error)),
-            Err(second) => second.into(),
+            Ok(_) => Error::WentBack(failure),
+            Err(second) => {
+                Journal::of(self.vm()).note(&format!("going back: {second}"));
+                VmError::Guest { name, failure, runs, can_roll_back: true }.into()
+            }
         }
     }
 

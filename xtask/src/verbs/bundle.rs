@@ -35,7 +35,8 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<(), Failure> {
     for one in &checked {
         let path = one.path.display();
         if let Some(why) = &one.not_told {
-            steps.push(why.clone());
+            eprintln!("{why}");
+            steps.push(path.to_string());
         } else if one.faults.is_empty() {
             let signed = one.signature.as_ref().map(|by| format!(", signed {by}")).unwrap_or_default();
             eprintln!("{path}: good{signed}");

@@ -9,6 +9,7 @@ use super::copy::Copied;
 use super::error::Error;
 use super::home::Vm;
 use super::image::Image;
+use super::state::Run;
 use super::{create, state};
 
 /// A machine with a fresh system disk.
@@ -76,8 +77,17 @@ impl Vm {
         Ok(RolledBack { name: self.name().to_owned(), image: previous.image })
     }
 
-    /// The guest has come up from its system disk: the one before is not needed any more.
-    pub(crate) fn forget_previous(&self) -> Result<(), Error> {
+    /// The guest has come up from its system disk: the one before is not needed any more, unless some unit has failed. A start that
+    /// worked does not fail for that: the next one does it.
+    pub(crate) fn forget_previous(&self, run: &Run) {
+        if run.failed_units.is_empty()
+            && let Err(error) = self.try_to_forget_previous()
+        {
+            tracing::warn!("removing the system disk from before the reset: {error}");
+        }
+    }
+
+    fn try_to_forget_previous(&self) -> Result<(), Error> {
         let config = self.config()?;
         if config.previous.is_none() {
             return Ok(());

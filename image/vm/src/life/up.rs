@@ -206,6 +206,7 @@ impl Vm {
             self.settled(running, &mut run)?;
             return self.result(&run, begun, prepare, boot);
         }
+        self.forget_previous(&run);
         let up = self.result(&run, begun, Duration::ZERO, Duration::ZERO)?;
         Ok(Up { already: true, ..up })
     }
@@ -261,7 +262,8 @@ impl Vm {
         self.pin_host_key(running.agent())?;
         run.ready = true;
         state::write(&self.run_file(), run)?;
-        self.forget_previous()
+        self.forget_previous(run);
+        Ok(())
     }
 
     fn result(&self, run: &Run, begun: Instant, prepare: Duration, boot: Duration) -> Result<Up, Error> {

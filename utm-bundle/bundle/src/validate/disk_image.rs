@@ -1,16 +1,18 @@
 //! The disk image: macOS mounts it, and the app in it is good.
 
 use std::path::Path;
+use std::time::Duration;
 
-use helix_command::Cmd;
+use super::{Bundle, Said, Stop, failed, not_run, program, wait};
 
-use super::{Bundle, Said, Stop, failed, not_run};
+/// How long a volume may be busy before it is taken away by force.
+const BUSY: Duration = Duration::from_secs(15);
 
 pub(super) fn look(bundle: &Bundle) -> Said {
     if !bundle.disk_image.exists() {
-        return failed(format!("{} is missing", bundle.disk_image.display()));
+        return Err(Stop::NotRun(format!("{} was not made", bundle.disk_image.display())));
     }
-    Cmd::new("hdiutil").arg("verify").arg(&bundle.disk_image).run()?;
+    program("hdiutil").arg("verify").arg(&bundle.disk_image).run()?;
     let place = tempfile::tempdir().map_err(not_run("making a folder in", &std::env::temp_dir()))?;
     let mounted = Mounted::attach(&bundle.disk_image, place.path())?;
     let found = inside(place.path());
@@ -29,7 +31,7 @@ fn inside(volume: &Path) -> Said {
         }
     }
     let app = volume.join(crate::make::APP);
-    Cmd::new("codesign").args(["--verify", "--deep", "--strict", "--verbose=4"]).arg(app).run()?;
+    program("codesign").args(["--verify", "--deep", "--strict", "--verbose=4"]).arg(app).run()?;
     Ok("mounted; the app in it is signed, and beside it is Applications".to_owned())
 }
 
@@ -42,13 +44,22 @@ struct Mounted<'a> {
 impl<'a> Mounted<'a> {
     fn attach(image: &Path, place: &'a Path) -> Result<Self, Stop> {
         let options = ["attach", "-readonly", "-nobrowse", "-noautoopen", "-mountpoint"];
-        Cmd::new("hdiutil").args(options).arg(place).arg(image).run()?;
+        program("hdiutil").args(options).arg(place).arg(image).run()?;
         Ok(Self { place, gone: false })
     }
 
+    /// A volume that was just read is busy for some seconds.
     fn detach(mut self) -> Result<(), Stop> {
-        self.gone = true;
-        Ok(Cmd::new("hdiutil").arg("detach").arg(self.place).run()?)
+        let mut last = None;
+        let gone = wait(BUSY, Duration::from_secs(1), || {
+            last = program("hdiutil").arg("detach").arg(self.place).run().err();
+            Ok(last.is_none().then_some(()))
+        })?;
+        self.gone = gone.is_some();
+        match last {
+            Some(error) if !self.gone => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -56,7 +67,7 @@ impl Drop for Mounted<'_> {
     fn drop(&mut self) {
         if !self.gone {
             // Something else is told already.
-            let _ = Cmd::new("hdiutil").args(["detach", "-force"]).arg(self.place).run();
+            let _ = program("hdiutil").args(["detach", "-force"]).arg(self.place).run();
         }
     }
 }

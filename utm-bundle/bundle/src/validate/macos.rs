@@ -1,11 +1,8 @@
 //! The Mac itself, and what this project's own checks say there.
 
-use std::path::PathBuf;
-
-use helix_command::Cmd;
 use helix_host_encoder_artifacts as encoder;
 
-use super::{Bundle, Said, Stop, failed, not_run};
+use super::{Bundle, Said, Stop, failed, program};
 use crate::args::CheckArgs;
 
 /// The first macOS that the app runs on.
@@ -15,10 +12,10 @@ const FRAMES: u32 = 100;
 
 /// Version and processor.
 pub(super) fn system() -> Said {
-    let version = Cmd::new("sw_vers").arg("-productVersion").output()?.text();
-    let build = Cmd::new("sw_vers").arg("-buildVersion").output()?.text();
-    let machine = Cmd::new("uname").arg("-m").output()?.text();
-    let model = Cmd::new("sysctl").args(["-n", "machdep.cpu.brand_string"]).output()?.text();
+    let version = program("sw_vers").arg("-productVersion").output()?.text();
+    let build = program("sw_vers").arg("-buildVersion").output()?.text();
+    let machine = program("uname").arg("-m").output()?.text();
+    let model = program("sysctl").args(["-n", "machdep.cpu.brand_string"]).output()?.text();
     let said = format!("macOS {} ({}), {}, {}", version.trim(), build.trim(), model.trim(), machine.trim());
     let major: u32 = version.trim().split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
     if major < OLDEST || machine.trim() != "arm64" {
@@ -27,25 +24,33 @@ pub(super) fn system() -> Said {
     Ok(said)
 }
 
-/// Each file that has a digest beside it, by the Mac's own program.
+/// Each published file has its digest beside it, which the Mac's own program finds too.
 pub(super) fn digests(bundle: &Bundle) -> Said {
-    let entries = std::fs::read_dir(&bundle.folder).map_err(not_run("reading", &bundle.folder))?;
-    let mut lists: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    lists.retain(|path| path.extension().is_some_and(|extension| extension == "sha256"));
-    lists.sort();
-    if lists.is_empty() {
-        return failed("there is no .sha256 beside the app");
+    let (mut faults, mut count) = (Vec::new(), 0);
+    for name in crate::make::PUBLISHED {
+        let (file, list) = (bundle.folder.join(name), bundle.folder.join(format!("{name}.sha256")));
+        if !file.exists() {
+            // Of a disk image another step tells.
+            continue;
+        }
+        count += 1;
+        match std::fs::read_to_string(&list) {
+            Ok(text) if text.trim_end().ends_with(&format!("  {name}")) && text.lines().count() == 1 => {
+                if let Err(error) = program("shasum").args(["-a", "256", "-c"]).arg(&list).dir(&bundle.folder).run() {
+                    faults.push(error.to_string());
+                }
+            }
+            Ok(text) => faults.push(format!("{} is no digest of {name}: {text:?}", list.display())),
+            Err(error) => faults.push(format!("{}: {error}", list.display())),
+        }
     }
-    for list in &lists {
-        Cmd::new("shasum").args(["-a", "256", "-c"]).arg(list).dir(&bundle.folder).run()?;
-    }
-    Ok(format!("{} files", lists.len()))
+    if faults.is_empty() { Ok(format!("{count} files")) } else { failed(faults.join("; ")) }
 }
 
 /// What `check-bundle` says.
 pub(super) fn check(bundle: &Bundle) -> Said {
-    let paths = [&bundle.app, &bundle.disk_image].into_iter().filter(|path| path.exists()).cloned().collect();
-    let checked = crate::check(&CheckArgs { paths }).map_err(|error| Stop::NotRun(error.to_string()))?;
+    let checked = crate::check(&CheckArgs { paths: vec![bundle.app.clone()] })
+        .map_err(|error| Stop::NotRun(error.to_string()))?;
     let faults: Vec<String> = checked.iter().flat_map(|one| one.faults.clone()).collect();
     if !faults.is_empty() {
         return failed(faults.join("; "));

@@ -13,6 +13,7 @@ mod utm;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use helix_command::Cmd;
 use serde::Serialize;
 
 use crate::args::{StepArg, ValidateArgs};
@@ -49,6 +50,14 @@ struct Bundle {
     root: PathBuf,
 }
 
+/// How long a program of the Mac may take for an answer; codesign reads the whole app for one.
+const ANSWER: Duration = Duration::from_secs(300);
+
+/// A program of the Mac, which may hang or wait for a consent that nobody gives.
+fn program(name: &str) -> Cmd {
+    Cmd::new(name).limit(ANSWER)
+}
+
 /// What came of a step that is not good.
 enum Stop {
     /// It is not as it must be.
@@ -60,7 +69,13 @@ enum Stop {
 impl From<helix_command::Error> for Stop {
     fn from(error: helix_command::Error) -> Self {
         match error {
-            helix_command::Error::Start { .. } => Self::NotRun(error.to_string()),
+            helix_command::Error::Start { .. } | helix_command::Error::TimedOut { .. } => {
+                Self::NotRun(error.to_string())
+            }
+            // Programs of the command line tools are there without these, and only say so.
+            helix_command::Error::Failed { ref stderr, .. } if stderr.contains("invalid active developer path") => {
+                Self::NotRun(error.to_string())
+            }
             _ => Self::Failed(error.to_string()),
         }
     }

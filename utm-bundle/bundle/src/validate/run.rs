@@ -7,8 +7,8 @@ use std::time::Duration;
 use helix_command::Cmd;
 use helix_vm::life::{Home, State, Vm};
 
-use super::guest::QUESTIONS;
-use super::{Bundle, Patience, Said, Stop, failed, not_run, wait};
+use super::guest::{QUESTIONS, Question};
+use super::{ANSWER, Bundle, Patience, Said, Stop, failed, not_run, program, wait};
 
 const NAME: &str = "validation";
 
@@ -19,15 +19,20 @@ pub(super) fn vm(bundle: &Bundle, patience: Patience) -> Said {
     let home = Home::find(Some(folder.path())).and_then(|home| home.vm(NAME));
     let app = Launched { vm: home.map_err(|error| Stop::NotRun(error.to_string()))?, patience };
     let options = ["--args", "--no-browser", "--name", NAME, "--home"];
-    Cmd::new("open").arg("-n").arg(&bundle.app).args(options).arg(folder.path()).run()?;
+    program("open").arg("-n").arg(&bundle.app).args(options).arg(folder.path()).run()?;
     let up = app.up()?;
     // Whatever the guest answers, it has to go down with the app.
-    let answers = app.questions();
-    let down = app.quit(folder.path())?;
-    match answers {
-        Err(Stop::Failed(why)) => failed(format!("{why}; {up}; {down}")),
-        answers => Ok(format!("{up}; {}; {down}", answers?)),
-    }
+    let mut faults = app.questions();
+    let down = match app.quit() {
+        Ok(down) => down,
+        Err(Stop::Failed(why)) => {
+            faults.push(why);
+            "not down".to_owned()
+        }
+        Err(other) => return Err(other),
+    };
+    let said = format!("{up}; {} questions; {down}", QUESTIONS.len());
+    if faults.is_empty() { Ok(said) } else { failed(format!("{}; {said}", faults.join("; "))) }
 }
 
 /// An app that was started. Whatever comes of it, its guest does not stay behind.
@@ -67,7 +72,7 @@ impl Launched {
 
     /// Whether the app has a process.
     fn lives(&self) -> Result<bool, Stop> {
-        match Cmd::new("pgrep").args(["-f", "--"]).arg(ours(self.vm.home())).run() {
+        match program("pgrep").args(["-f", "--"]).arg(ours(self.vm.home())).run() {
             Err(helix_command::Error::Failed { .. }) => Ok(false),
             other => Ok(other.map(|()| true)?),
         }
@@ -84,36 +89,36 @@ impl Launched {
         format!("it noted last: {}", last.into_iter().rev().collect::<Vec<_>>().join("; "))
     }
 
-    fn questions(&self) -> Said {
-        let mut faults = Vec::new();
-        for question in &QUESTIONS {
-            let answer = self.ask(question.command)?;
-            if !(question.good)(&answer) {
-                faults.push(format!("{}: {answer:?}", question.otherwise));
-            }
-        }
-        if faults.is_empty() {
-            Ok(format!("{} questions answered", QUESTIONS.len()))
-        } else {
-            failed(faults.join("; "))
-        }
+    /// What the guest answered wrongly.
+    fn questions(&self) -> Vec<String> {
+        let wrong = |question: &Question| match self.ask(question.command) {
+            Ok(answer) if (question.good)(&answer) => None,
+            Ok(answer) => Some(format!("{}: {answer:?}", question.otherwise)),
+            Err(why) => Some(format!("{}: {why}", question.otherwise)),
+        };
+        QUESTIONS.iter().filter_map(wrong).collect()
     }
 
     /// What a command in the guest prints, however it ends.
-    fn ask(&self, command: &str) -> Said {
-        let ssh = self.vm.ssh(&[OsString::from(command)]).map_err(|error| Stop::Failed(error.to_string()))?;
-        let said = Cmd::new(ssh.get_program()).args(ssh.get_args()).arg("|| true").output()?;
+    fn ask(&self, command: &str) -> Result<String, String> {
+        let ssh = self.vm.ssh(&[OsString::from(command)]).map_err(|error| error.to_string())?;
+        let ask = Cmd::new(ssh.get_program()).args(["-o", "BatchMode=yes"]).args(ssh.get_args()).arg("|| true");
+        let said = ask.limit(ANSWER).output().map_err(|error| error.to_string())?;
         Ok(said.text().trim().to_owned())
     }
 
-    /// Ends the app as a log-out does, and waits for its guest.
-    fn quit(&self, home: &Path) -> Said {
-        Cmd::new("pkill").args(["-TERM", "-f", "--"]).arg(ours(home)).run()?;
+    /// Ends the app by the signal that a shutdown of the Mac sends, and waits for its guest and for itself.
+    fn quit(&self) -> Said {
+        program("pkill").args(["-TERM", "-f", "--"]).arg(ours(self.vm.home())).run()?;
         let started = std::time::Instant::now();
-        let down = || Ok(self.state().filter(|state| *state == State::Stopped));
+        let down = || Ok((self.state() == Some(State::Stopped) && !self.lives()?).then_some(()));
         match wait(self.patience.shutdown, self.patience.look, down)? {
-            Some(_) => Ok(format!("down after {:.1} s", started.elapsed().as_secs_f64())),
-            None => failed(format!("the guest is {:?} long after the app was told to end", self.state())),
+            Some(()) => Ok(format!("down after {:.1} s", started.elapsed().as_secs_f64())),
+            None => failed(format!(
+                "the guest is {:?}, and the app {}, long after it was told to end",
+                self.state(),
+                if self.lives()? { "runs" } else { "has ended" }
+            )),
         }
     }
 }
@@ -122,7 +127,7 @@ impl Drop for Launched {
     fn drop(&mut self) {
         let home = self.vm.home();
         // After a good end there is neither.
-        let _ = Cmd::new("pkill").args(["-KILL", "-f", "--"]).arg(ours(home)).run();
+        let _ = program("pkill").args(["-KILL", "-f", "--"]).arg(ours(home)).run();
         let _ = self.vm.down(Duration::ZERO);
     }
 }
