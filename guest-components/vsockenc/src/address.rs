@@ -27,6 +27,18 @@ pub(crate) enum Address {
     VirtioPort(String),
 }
 
+impl Address {
+    /// Whether it leads to the computer that runs this machine, and to nothing else. QEMU's user network shows the machine that
+    /// computer's loopback as 10.0.2.2.
+    pub(crate) fn is_own_host(&self) -> bool {
+        match self {
+            Self::VirtioPort(_) | Self::Vsock { cid: 2, .. } => true,
+            Self::Tcp { host, .. } => host == "10.0.2.2",
+            Self::Vsock { .. } | Self::Unix(_) => false,
+        }
+    }
+}
+
 /// Why a text is no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("transport {text:?}: {reason}; it must be vsock://CID:PORT, unix:PATH, tcp://HOST:PORT or virtio-port:NAME")]

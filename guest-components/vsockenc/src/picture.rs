@@ -47,15 +47,13 @@ pub(crate) fn stream_info(info: &VideoInfo) -> Result<VideoInfo, glib::BoolError
     VideoInfo::builder_from_info(info).colorimetry(&stream_colorimetry(info)).build()
 }
 
-/// The colours that the wire states, which are those that the host writes into the stream. What the wire does not state is
-/// that of the frames.
+/// The colours that hosts write into the stream: the wire states matrix and range, and the rest goes with the matrix.
 fn stream_colorimetry(info: &VideoInfo) -> VideoColorimetry {
     let Colorimetry { matrix, range } = colorimetry(info);
-    let matrix = if matrix == Matrix::Bt601 { VideoColorMatrix::Bt601 } else { VideoColorMatrix::Bt709 };
     let range = if range == Range::Full { VideoColorRange::Range0_255 } else { VideoColorRange::Range16_235 };
-    let (transfer, primaries) = match info.is_rgb() {
-        true => (VideoTransferFunction::Bt709, VideoColorPrimaries::Bt709),
-        false => (info.colorimetry().transfer(), info.colorimetry().primaries()),
+    let (matrix, transfer, primaries) = match matrix {
+        Matrix::Bt601 => (VideoColorMatrix::Bt601, VideoTransferFunction::Bt601, VideoColorPrimaries::Smpte170m),
+        Matrix::Bt709 => (VideoColorMatrix::Bt709, VideoTransferFunction::Bt709, VideoColorPrimaries::Bt709),
     };
     VideoColorimetry::new(range, matrix, transfer, primaries)
 }
@@ -176,11 +174,12 @@ mod tests {
         let cases = [
             (VideoFormat::Nv12, "bt601", "bt601"),
             (VideoFormat::Nv12, "bt709", "bt709"),
-            (VideoFormat::I420, "1:4:0:0", "1:4:0:0"),
-            // Neither of the wire's matrices: smpte240m, bt2020, and one that is not known, as is its range.
-            (VideoFormat::Nv12, "smpte240m", "2:3:6:5"),
-            (VideoFormat::Nv12, "bt2020", "2:3:11:7"),
-            (VideoFormat::I420, "0:0:0:0", "2:3:0:0"),
+            // In the full range.
+            (VideoFormat::I420, "1:4:0:0", "1:4:16:4"),
+            // Neither of the wire's matrices, and one that is not known, as is its range.
+            (VideoFormat::Nv12, "smpte240m", "bt709"),
+            (VideoFormat::Nv12, "bt2020", "bt709"),
+            (VideoFormat::I420, "0:0:0:0", "bt709"),
             (VideoFormat::Bgrx, "sRGB", "bt709"),
         ];
         for (format, frames, stream) in cases {

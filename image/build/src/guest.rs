@@ -38,7 +38,7 @@ const LINKED: [(&str, &str); 7] = [
     ("GSTREAMER_ALLOCATORS_1_0", "gstallocators-1.0"),
 ];
 /// What all components are built from: what is linked in, and under which licence.
-const COMMON: [&str; 4] = ["Cargo.toml", "Cargo.lock", "LICENSE-APACHE", "LICENSE-MIT"];
+const COMMON: [&str; 5] = ["Cargo.toml", "Cargo.lock", "LICENSE-APACHE", "LICENSE-MIT", "image/licences/src"];
 /// The package file in a component's entry of the cache.
 const FILE: &str = "component.deb";
 /// What stands for an archive in lists of packages: components come from none.

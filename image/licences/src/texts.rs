@@ -8,6 +8,8 @@ use crate::Text;
 
 /// Beginnings of the names of files with licences.
 const NAMES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
+/// What the licences of this project's own code are called.
+const OWN: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 /// Endings of files that are named so and are no texts.
 const SOURCES: [&str; 5] = ["rs", "c", "h", "py", "json"];
 
@@ -24,11 +26,9 @@ pub(crate) fn below(folder: &Path, besides: Option<&Path>) -> Result<Vec<Text>, 
     read(folder, files)
 }
 
-/// The texts in a folder alone.
+/// The texts of a workspace, and no others that somebody may have beside them.
 pub(crate) fn beside(folder: &Path) -> Result<Vec<Text>, String> {
-    let entries = std::fs::read_dir(folder).map_err(|e| e.to_string())?;
-    let files = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file() && is_text(path));
-    read(folder, files.collect())
+    read(folder, OWN.map(|name| folder.join(name)).into())
 }
 
 fn is_text(path: &Path) -> bool {
@@ -57,6 +57,9 @@ pub(crate) fn standard(expression: &str, authors: &[String]) -> Result<Vec<Text>
     let mut texts = Vec::new();
     for requirement in parsed.requirements() {
         let id = requirement.req.license.id().ok_or_else(|| format!("it has no text of its licence {expression:?}"))?;
+        if requirement.req.addition.is_some() {
+            return Err(format!("it has no text of its licence {expression:?}, and of that an exception is a part"));
+        }
         let by = if authors.is_empty() { String::new() } else { format!("Authors: {}\n\n", authors.join(", ")) };
         texts.push(Text { title: id.name.to_owned(), text: format!("{by}{}", id.text()) });
     }

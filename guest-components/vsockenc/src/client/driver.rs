@@ -120,7 +120,7 @@ impl Driver {
         let away = outage.since.elapsed() >= timeout;
         let patience = if away { timeout } else { timeout.saturating_sub(outage.since.elapsed()) };
         let given_up = || mailbox.is_stopped() || (away && mailbox.has_requests());
-        let token = self.options.token.token();
+        let token = self.options.token.token(&self.options.address);
         let token = token.map_err(|text| Ending::Final(Fault { kind: FaultKind::Token, text }))?;
         let ways = carrier::ways(self.gpu.as_ref());
         let (mut connection, welcome) =

@@ -179,7 +179,7 @@ impl Probe {
 
     /// The host's name, or why there is none.
     pub(crate) fn ask(&self, address: &Address, token: &TokenSource, limit: Duration) -> Result<String, String> {
-        let token = token.token()?;
+        let token = token.token(address)?;
         let ways = crate::carrier::ways(None);
         match Connection::open(address, token, limit, ways, &self.0, &|| self.0.is_stopped()) {
             Ok((mut connection, welcome)) => {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use helix_frame_protocol::Token;
 use rustix::fs::{Mode, OFlags};
 
+use crate::address::Address;
+
 /// Where the machines of this project have it, as `image/vm` writes it.
 const DEFAULT_FILE: &str = "/etc/helix/encoder-token";
 
@@ -22,18 +24,22 @@ pub(crate) struct TokenSource {
 }
 
 impl TokenSource {
-    pub(super) fn token(&self) -> Result<Option<Token>, String> {
-        self.token_or(Path::new(DEFAULT_FILE))
+    /// The token for the host at `address`. That of the machine is for its own host, and goes nowhere else by itself.
+    pub(super) fn token(&self, address: &Address) -> Result<Option<Token>, String> {
+        self.token_or(address.is_own_host().then_some(Path::new(DEFAULT_FILE)))
     }
 
-    fn token_or(&self, default: &Path) -> Result<Option<Token>, String> {
+    fn token_or(&self, default: Option<&Path>) -> Result<Option<Token>, String> {
         let (path, content) = match (&self.text, &self.file) {
             (Some(text), _) => return Token::new(text.clone()).map(Some).map_err(|e| e.to_string()),
             (None, Some(path)) => (path.as_path(), read(path)),
-            (None, None) => match read(default) {
+            (None, None) => match default.map(|default| (default, read(default))) {
+                None => return Ok(None),
                 // Most hosts ask for none, and that of another user is not for this one.
-                Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => return Ok(None),
-                content => (default, content),
+                Some((_, Err(e))) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
+                    return Ok(None);
+                }
+                Some(content) => content,
             },
         };
         let token =
@@ -65,7 +71,7 @@ mod tests {
         let (own, default) = (folder.path().join("own"), folder.path().join("default"));
         let found = |source: &TokenSource| {
             source
-                .token_or(&default)
+                .token_or(Some(&default))
                 .map(|token| token.map(|token| String::from_utf8_lossy(token.bytes()).into_owned()))
         };
         let file = TokenSource { text: None, file: Some(own.clone()) };
@@ -74,6 +80,7 @@ mod tests {
         std::fs::write(&default, "of the image\n").expect("a file");
         std::fs::write(&own, format!("own\n{}", "a remark\n".repeat(1000))).expect("a file");
         assert_eq!(found(&TokenSource::default()), Ok(Some("of the image".to_owned())));
+        assert!(TokenSource::default().token_or(None).expect("no token").is_none(), "it is for no other host");
         assert_eq!(found(&file), Ok(Some("own".to_owned())));
         let text = TokenSource { text: Some("text".to_owned()), ..file };
         assert_eq!(found(&text), Ok(Some("text".to_owned())));
@@ -88,7 +95,7 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, Mode::RUSR, 0).expect("a pipe");
         for path in [pipe.as_path(), folder.path(), Path::new("/dev/zero")] {
             let source = TokenSource { text: None, file: Some(path.to_owned()) };
-            assert!(source.token().expect_err("no file").contains("no regular file"), "{}", path.display());
+            assert!(source.token_or(None).expect_err("no file").contains("no regular file"), "{}", path.display());
         }
     }
 }

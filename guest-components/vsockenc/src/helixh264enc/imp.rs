@@ -115,10 +115,13 @@ impl ObjectImpl for HelixH264Enc {
         if let Err(e) = lock(&self.settings).set(spec.name(), value) {
             gst::error!(CAT, imp = self, "{}: {e}", spec.name());
         }
-        if spec.name() != "bitrate" {
+        if matches!(spec.name(), "encoder" | "transport" | "token" | "token-file" | "timeout") {
             // Its answer would be to another question.
             let probe = lock(&self.probe).take();
             return probe.iter().for_each(Probe::give_up);
+        }
+        if spec.name() != "bitrate" {
+            return;
         }
         let current = lock(&self.state).current.clone();
         if let Some((encoder, element)) = current {

@@ -189,7 +189,7 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
             .nick("Token file")
             .blurb(
                 "A file with the token in its first line, read at each connection; token comes first \
-                 (default: /etc/helix/encoder-token if it is there and can be read)",
+                 (default: for the host of this machine /etc/helix/encoder-token, if it can be read)",
             )
             .mutable_ready()
             .build(),

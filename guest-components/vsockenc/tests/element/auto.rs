@@ -110,8 +110,11 @@ fn nobody_has_to_wait_for_the_answer_of_a_host() {
     std::thread::scope(|scope| {
         let starting = scope.spawn(|| element.set_state(gst::State::Ready));
         until("the question", || host.connections() == 1);
+        let begun = std::time::Instant::now();
         element.set_property_from_str("encoder", "openh264enc");
         starting.join().expect("no panic").expect("an encoder");
+        // The host would be waited for a second.
+        assert!(begun.elapsed() < std::time::Duration::from_millis(800), "{:?}", begun.elapsed());
     });
     let reason: String = element.property("reason");
     assert_eq!(reason, "the property encoder says so");

@@ -56,7 +56,7 @@ fn the_output_caps_have_the_colours_that_the_host_was_told() {
     let host = Host::start(Manners::default());
     let cases = [
         (VideoFormat::Nv12, "bt601", "bt601"),
-        (VideoFormat::Nv12, "smpte240m", "2:3:6:5"),
+        (VideoFormat::Nv12, "smpte240m", "bt709"),
         (VideoFormat::Bgrx, "sRGB", "bt709"),
     ];
     for (format, frames, stream) in cases {

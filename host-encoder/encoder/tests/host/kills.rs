@@ -1,5 +1,6 @@
 //! Real processes that are killed at random moments: the daemon under its clients, and clients under one daemon.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -14,6 +15,8 @@ use crate::daemon::{Daemon, works};
 const KILLS: usize = 50;
 /// Where the client process of [`a_client_process`] connects to.
 const SOCKET: &str = "HELIX_TEST_SOCKET";
+/// What a client process says then.
+const CONNECTED: &str = "connected";
 /// From a start to a kill.
 const MOMENTS_MS: u64 = 60;
 
@@ -87,7 +90,9 @@ fn a_daemon_that_is_killed_leaves_a_path_where_the_next_one_starts() {
 #[ignore = "the client process of the test below, which starts and kills it"]
 fn a_client_process() {
     let socket = std::env::var_os(SOCKET).expect("it is started by a test");
-    let ended = stream(UnixStream::connect(Path::new(&socket)).expect("a connection"));
+    let socket = UnixStream::connect(Path::new(&socket)).expect("a connection");
+    println!("{CONNECTED}");
+    let ended = stream(socket);
     panic!("nobody killed it: {ended:?}");
 }
 
@@ -103,14 +108,17 @@ fn clients_that_are_killed_leave_nothing_behind() {
     let mut seed = seed();
     for _ in 0..KILLS {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
-        command.args(["kills::a_client_process", "--exact", "--ignored"]).env(SOCKET, &socket);
-        let mut client = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a client");
+        command.args(["kills::a_client_process", "--exact", "--ignored", "--nocapture"]).env(SOCKET, &socket);
+        let mut client = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("a client");
+        let mut lines = BufReader::new(client.stdout.take().expect("a pipe")).lines();
+        assert!(lines.any(|line| line.expect("a line").ends_with(CONNECTED)), "it never connected");
         std::thread::sleep(moment(&mut seed));
         assert_eq!(client.try_wait().expect("a status"), None, "it runs until it is killed");
         client.kill().and_then(|()| client.wait()).expect("it is killed");
     }
-    let after = daemon.settled();
+    // Whoever was killed while it waited to be let in is let in before this one.
     works(Client::new(UnixStream::connect(&socket).expect("a connection")), None);
+    let after = daemon.settled();
     let frames = daemon.frames();
     println!("file descriptors, threads, KiB: {before:?}, {after:?} after {KILLS} clients with {frames} frames");
     assert_eq!((before.0, before.1), (after.0, after.1));
