@@ -522,7 +522,7 @@ pub(crate) struct TestArgs {
     #[arg(long, value_delimiter = ',', value_name = "PART")]
     pub(crate) only: Vec<TestPart>,
     /// How many points of a build the kill test tries
-    #[arg(long, value_name = "N", default_value = "50")]
+    #[arg(long, value_name = "N", default_value = "30")]
     pub(crate) kills: u32,
 }
 

@@ -1,6 +1,6 @@
 //! Builds killed at random points: the next one goes on, and makes the same image as one that nobody disturbed.
 //!
-//! `HELIX_KILLS` is how many (50 unless it is set), `HELIX_SEED` repeats the points of an earlier run.
+//! `HELIX_KILLS` is how many (30 unless it is set), `HELIX_SEED` repeats the points of an earlier run.
 
 use std::time::{Duration, Instant};
 
@@ -82,7 +82,7 @@ fn leftovers(project: &Project) -> Vec<String> {
 
 #[test]
 fn a_build_killed_anywhere_goes_on_to_the_same_image() {
-    let kills = number("HELIX_KILLS").unwrap_or(50);
+    let kills = number("HELIX_KILLS").unwrap_or(30);
     let seed = number("HELIX_SEED").unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock after 1970");
         now.as_secs()
