@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(900);
 
 pub(super) fn run(job: &Job) -> Result<(), Failure> {
     let home = scratch(job)?;
-    let bench = Bench { home: home.path(), image: &job.output };
+    let program = std::env::current_exe().map_err(|e| Failure::Other(format!("looking for this program: {e}")))?;
+    let bench = Bench { program: &program, home: home.path(), image: &job.output };
     let outcome = bench.compare();
     // Whatever came of it, no guest stays behind in a folder that is removed.
     let _ = bench.vm("down", &["--timeout", "30"]);
@@ -25,6 +26,8 @@ pub(super) fn run(job: &Job) -> Result<(), Failure> {
 }
 
 struct Bench<'a> {
+    /// This program, as it was called at the start: a build meanwhile puts a new file in its place.
+    program: &'a Path,
     home: &'a Path,
     image: &'a Path,
 }
@@ -51,8 +54,7 @@ impl Bench<'_> {
 
     /// Runs `vm VERB`; its JSON.
     fn vm(&self, verb: &str, options: &[&str]) -> Result<Value, Failure> {
-        let program = std::env::current_exe().map_err(|e| Failure::Other(e.to_string()))?;
-        let mut command = Command::new(program);
+        let mut command = Command::new(self.program);
         command.args(["vm", verb, "bench", "--home"]).arg(self.home).arg("--json");
         if verb == "up" {
             command.arg("--image").arg(self.image);
