@@ -22,11 +22,11 @@ mod vsockenc;
 #[cfg(test)]
 extern crate self as gstvsockenc;
 #[cfg(test)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the tests of the element use the rest")]
 #[path = "../tests/element/host.rs"]
 mod host;
 #[cfg(test)]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "the tests of the element use the rest")]
 #[path = "../tests/element/support.rs"]
 mod support;
 

@@ -104,8 +104,10 @@ impl Write for Transport {
         #[cfg(target_os = "macos")]
         let flags = SendFlags::empty();
         self.check_cut()?;
-        let parts = beginning(parts, self.most);
-        Ok(sendmsg(&self.socket, &parts, &mut SendAncillaryBuffer::default(), flags)?)
+        // Only vsock has a limit, and only what is beyond it is cut.
+        let all: usize = parts.iter().map(|part| part.len()).sum();
+        let cut = (all > self.most).then(|| beginning(parts, self.most));
+        Ok(sendmsg(&self.socket, cut.as_deref().unwrap_or(parts), &mut SendAncillaryBuffer::default(), flags)?)
     }
 
     fn flush(&mut self) -> Result<(), IoError> {
