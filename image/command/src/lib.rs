@@ -282,6 +282,8 @@ impl Cmd {
             }
             let errors = scope.spawn(move || follow(stderr));
             let read = read(&mut stdout);
+            // After an error of the reader the program must not wait for one: it writes to a closed pipe, and ends.
+            drop(stdout);
             let stderr = errors.join().expect("the reader of standard error does not panic");
             drop(over);
             (read, stderr, watch.is_some_and(|watch| watch.join().expect("the watch does not panic")))
@@ -370,6 +372,17 @@ mod tests {
         assert_eq!(Cmd::new("echo").arg("a").limit(Duration::from_secs(60)).output().unwrap().text(), "a\n");
         let failed = Cmd::new("false").limit(Duration::from_secs(60)).run().unwrap_err();
         assert!(matches!(failed, Error::Failed { .. }), "{failed}");
+    }
+
+    #[test]
+    fn a_reader_that_panics_is_no_reason_to_wait_for_the_program() {
+        let (sender, over) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let reads = || Cmd::new("yes").lines(|_| panic!("the reader"));
+            let _ = sender.send(std::panic::catch_unwind(reads).is_err());
+        });
+        // Only a run that never ends takes as long.
+        assert!(over.recv_timeout(Duration::from_secs(60)).expect("it ends"), "the panic is passed on");
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Reading and compressing clusters on several threads; results come in the order of the disk.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::ops::Range;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::writer::{CLUSTER, Error};
@@ -41,70 +41,72 @@ pub(super) struct Batch {
 }
 
 struct Task {
-    number: u64,
     range: Range<u64>,
     /// A used batch, for its memory.
     batch: Batch,
+    /// Goes with the thread when that panics, so that nobody waits for the result.
+    done: Sender<Result<Batch, Error>>,
 }
-
-type Done = (u64, Result<Batch, Error>);
 
 /// Gives every batch of `source` that holds data to `sink`, in order, compressed at `level` by `threads` threads.
 pub(super) fn compress(
     source: &Source,
     level: i32,
     threads: NonZeroUsize,
+    sink: impl FnMut(&Batch) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let worker = || {
+        let mut packer = Packer::new(level);
+        move |range, batch: &mut Batch| match &mut packer {
+            Ok(packer) => packer.pack(source, range, batch),
+            Err(error) => Err(Error::Compress(error.to_string())),
+        }
+    };
+    in_order(source, threads, worker, sink)
+}
+
+/// As [`compress`], with the work of each thread made by `worker`.
+fn in_order<W: FnMut(Range<u64>, &mut Batch) -> Result<(), Error>>(
+    source: &Source,
+    threads: NonZeroUsize,
+    worker: impl Fn() -> W + Sync,
     mut sink: impl FnMut(&Batch) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let limit = (threads.get() * BATCHES_PER_THREAD) as u64;
+    let limit = threads.get() * BATCHES_PER_THREAD;
     let (task_sender, tasks) = channel::<Task>();
-    let (done_sender, done) = channel::<Done>();
-    let tasks = Mutex::new(tasks);
+    // The threads alone own it: when they are gone, so is what they have not begun.
+    let tasks = Arc::new(Mutex::new(tasks));
     thread::scope(|scope| {
-        for _ in 0..threads.get() {
-            let (tasks, done) = (&tasks, done_sender.clone());
-            scope.spawn(move || work(source, level, tasks, &done));
+        let worker = &worker;
+        for tasks in vec![tasks; threads.get()] {
+            scope.spawn(move || run(worker(), &tasks));
         }
-        drop(done_sender);
         // Owned by this closure, so that the threads see the end of their work when it returns, for whatever reason.
         let task_sender = task_sender;
         let mut ranges = Ranges { source, data: 0..0 };
-        let (mut sent, mut finished) = (0, 0);
-        let (mut waiting, mut spare) = (BTreeMap::new(), Vec::new());
+        let (mut waiting, mut spare) = (VecDeque::new(), Vec::new());
         loop {
-            while sent - finished < limit {
+            while waiting.len() < limit {
                 let Some(range) = ranges.next()? else { break };
-                let task = Task { number: sent, range, batch: spare.pop().unwrap_or_default() };
+                let (done, later) = channel();
+                let task = Task { range, batch: spare.pop().unwrap_or_default(), done };
                 task_sender.send(task).expect("a thread is there to take it");
-                sent += 1;
+                waiting.push_back(later);
             }
-            if sent == finished {
-                return Ok(());
-            }
-            let (number, batch) = done.recv().expect("a thread is there to finish it");
-            waiting.insert(number, batch);
-            while let Some(batch) = waiting.remove(&finished) {
-                let batch = batch?;
-                sink(&batch)?;
-                spare.push(batch);
-                finished += 1;
-            }
+            let Some(later) = waiting.pop_front() else { return Ok(()) };
+            let batch = later.recv().expect("the thread that took it has not panicked")?;
+            sink(&batch)?;
+            spare.push(batch);
         }
     })
 }
 
-fn work(source: &Source, level: i32, tasks: &Mutex<Receiver<Task>>, done: &Sender<Done>) {
-    let mut packer = Packer::new(level);
+fn run(mut work: impl FnMut(Range<u64>, &mut Batch) -> Result<(), Error>, tasks: &Mutex<Receiver<Task>>) {
     loop {
-        let Ok(Task { number, range, mut batch }) = tasks.lock().expect("no thread panics while it waits").recv()
-        else {
-            return;
-        };
-        let result = match &mut packer {
-            Ok(packer) => packer.pack(source, range, &mut batch).map(|()| batch),
-            Err(error) => Err(Error::Compress(error.to_string())),
-        };
-        if done.send((number, result)).is_err() {
+        let task = tasks.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(Task { range, mut batch, done }) = task else { return };
+        let result = work(range, &mut batch).map(|()| batch);
+        if done.send(result).is_err() {
             return;
         }
     }
@@ -198,5 +200,53 @@ mod tests {
         let mut ranges = Ranges { source: &source, data: 0..0 };
         let found = std::iter::from_fn(|| ranges.next().unwrap()).map(|r| (r.start / CLUSTER, r.end / CLUSTER));
         assert_eq!(found.collect::<Vec<_>>(), [(0, 1), (1, 2), (3, 4), (4, 16), (16, 32), (32, 34)]);
+    }
+
+    /// A run over 40 batches on `threads` threads, whose workers do `work`.
+    fn run_over(
+        threads: usize,
+        work: impl Fn(u64) -> Result<(), Error> + Sync + Send + 'static,
+        sink: impl FnMut(&Batch) -> Result<(), Error> + Send + 'static,
+    ) -> std::thread::Result<Result<(), Error>> {
+        let (sender, receiver) = channel();
+        thread::spawn(move || {
+            let mut source = Source::new(40 * BATCH);
+            source.add_bytes(0, vec![1; 40 * BATCH as usize]).unwrap();
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let worker = || {
+                |range: Range<u64>, batch: &mut Batch| {
+                    batch.first = range.start / BATCH;
+                    work(batch.first)
+                }
+            };
+            let ended = std::panic::AssertUnwindSafe(|| in_order(&source, threads, worker, sink));
+            let _ = sender.send(std::panic::catch_unwind(ended));
+        });
+        // Only a run that never ends takes as long.
+        receiver.recv_timeout(std::time::Duration::from_secs(60)).expect("it ends")
+    }
+
+    #[test]
+    fn every_failure_at_any_moment_ends_the_run() {
+        let error = || Error::Compress("test".into());
+        for threads in [1, 2, 8] {
+            for at in [0, 1, 7, 20, 39] {
+                let failed = run_over(threads, move |n| if n == at { Err(error()) } else { Ok(()) }, |_| Ok(()));
+                failed.unwrap().unwrap_err();
+                run_over(threads, |_| Ok(()), move |batch| if batch.first == at { Err(error()) } else { Ok(()) })
+                    .unwrap()
+                    .unwrap_err();
+                run_over(threads, move |n| if n == at { panic!("work") } else { Ok(()) }, |_| Ok(())).unwrap_err();
+                run_over(threads, |_| Ok(()), move |batch| if batch.first == at { panic!("sink") } else { Ok(()) })
+                    .unwrap_err();
+            }
+            let mut next = 0;
+            let sink = move |batch: &Batch| {
+                assert_eq!(batch.first, next);
+                next += 1;
+                Ok(())
+            };
+            run_over(threads, |_| Ok(()), sink).unwrap().unwrap();
+        }
     }
 }
