@@ -128,6 +128,7 @@ fn code(failure: &Failure) -> u8 {
         Failure::Graph(error) => match error {
             helix_docker_graph::Error::Image { .. } => 3,
             helix_docker_graph::Error::DataRoot { .. } => 4,
+            helix_docker_graph::Error::Interrupted => 130,
             helix_docker_graph::Error::Transfer { .. }
             | helix_docker_graph::Error::Io { .. }
             | helix_docker_graph::Error::System { .. } => 5,

@@ -45,6 +45,9 @@ pub enum Error {
         /// Why not, and what to do.
         reason: String,
     },
+    /// The caller wanted an early end.
+    #[error("interrupted; the data root is as it was")]
+    Interrupted,
 }
 
 impl Error {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -84,6 +84,21 @@ impl Inode {
             Place::At(path) => rustix::fs::linkat(CWD, path, folder, name, AtFlags::empty()),
         };
         Ok(linked?)
+    }
+
+    /// Makes another inode of the same kind and content at `to`; `reflink` shares the data of a file.
+    pub(crate) fn duplicate(&self, to: &Path, reflink: bool) -> std::io::Result<()> {
+        let from = self.path();
+        match &self.content {
+            Content::File => duplicate(&from, to, reflink),
+            Content::Symlink(target) => std::os::unix::fs::symlink(OsStr::from_bytes(target), to),
+            Content::Special => {
+                let stat = rustix::fs::lstat(&from)?;
+                let (kind, mode) = (FileType::from_raw_mode(stat.st_mode), Mode::from_raw_mode(0o600));
+                Ok(rustix::fs::mknodat(CWD, to, kind, mode, stat.st_rdev)?)
+            }
+            Content::Missing => Ok(()),
+        }
     }
 }
 
@@ -170,22 +185,24 @@ pub(crate) fn times(mtime: Time) -> Timestamps {
 }
 
 /// A copy of a file's content at `to`, which must not exist; `reflink` shares the data.
-pub(crate) fn duplicate(from: &Path, to: &Path, reflink: bool) -> std::io::Result<()> {
+fn duplicate(from: &Path, to: &Path, reflink: bool) -> std::io::Result<()> {
     let mut source = File::open(from)?;
     let mut target = File::create_new(to)?;
     if reflink {
-        rustix::fs::ioctl_ficlone(&target, &source)?;
-    } else {
-        // std::io::copy would let the file system share the data where it can.
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            match source.read(&mut buffer)? {
-                0 => break,
-                n => target.write_all(&buffer[..n])?,
-            }
+        return Ok(rustix::fs::ioctl_ficlone(&target, &source)?);
+    }
+    // std::io::copy would let the file system share the data where it can.
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match source.read(&mut buffer)? {
+            0 => break,
+            // Holes stay holes: a layer of a few bytes may have a file of many gigabytes.
+            n if buffer[..n].iter().all(|b| *b == 0) => target.seek_relative(n as i64)?,
+            n => target.write_all(&buffer[..n])?,
         }
     }
-    Ok(())
+    let end = target.stream_position()?;
+    target.set_len(end)
 }
 
 /// The extended attributes of a file, in order.

@@ -14,6 +14,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
 use crate::image::Blob;
 use crate::inode::{Content, Inode, LeftOut, Pieces, Place, Staging, make_node, set_meta, set_meta_of};
+use crate::stop::Stop;
 use crate::tar_split::{Crc, Packer};
 use crate::tar_stream::{Kind, Member, Meta, TarStream, shown};
 
@@ -21,12 +22,10 @@ use crate::tar_stream::{Kind, Member, Meta, TarStream, shown};
 const MAX_NAME: usize = 4096;
 /// The longest part of a name, in bytes; the system's limit.
 const MAX_PART: usize = 255;
-/// How deep folders may lie in each other.
-pub(crate) const MAX_DEPTH: usize = 256;
 /// The most that is remembered of all layers, in bytes: names, links and attributes.
 const MAX_REMEMBERED: usize = 480 << 20;
 /// What is remembered of a member besides, in bytes, roughly.
-const MEMBER: usize = 280;
+pub(crate) const MEMBER: usize = 280;
 
 /// Bounds for a layer, against blobs that are made to fill a disk.
 #[derive(Debug, Clone, Copy)]
@@ -87,25 +86,38 @@ pub(crate) struct Extracted {
     pub(crate) left_out: LeftOut,
 }
 
+/// What ends the reading of a layer before its end.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds<'a> {
+    pub(crate) limits: Limits,
+    pub(crate) memory: &'a Memory,
+    pub(crate) stop: &'a Stop,
+}
+
 /// Reads `blob` to the empty folder `staging`. An error is the reason alone.
 pub(crate) fn extract(
     blob: &Blob,
     diff_id: &Digest,
     staging: &Path,
-    limits: Limits,
+    bounds: Bounds<'_>,
     devices: bool,
-    memory: &Memory,
 ) -> Result<Extracted, Fault> {
+    let Bounds { limits, memory, stop } = bounds;
     // The digest of a plain blob is that of the stream, which is worked out while it is read.
     if let Some(expected) = blob.digest.as_ref().filter(|expected| *expected != diff_id) {
-        let source = blob.open()?;
+        let source = Stoppable { source: blob.open()?, stop };
         let actual = Digest::of_reader(source)?;
         if actual != *expected {
             return Err(format!("its digest is {actual}, not {expected}; nothing of it was used").into());
         }
     }
     let source = BufReader::with_capacity(256 << 10, blob.open()?);
-    let counted = Counted { source: unpacked(source)?, hash: Hasher::default(), size: 0, limit: limits.bytes };
+    let counted = Counted {
+        source: Stoppable { source: unpacked(source)?, stop },
+        hash: Hasher::default(),
+        size: 0,
+        limit: limits.bytes,
+    };
     let tar_split = staging.join("tar-split.json.gz");
     let packer =
         Packer::create(&tar_split).map_err(|e| Fault::from(e).at(format_args!("writing {}", tar_split.display())))?;
@@ -140,7 +152,13 @@ pub(crate) fn extract(
 pub(crate) struct Memory(AtomicUsize);
 
 impl Memory {
-    fn take(&self, bytes: usize) -> Result<(), Fault> {
+    /// So many bytes are left of what is allowed.
+    #[cfg(test)]
+    pub(crate) fn with_room(bytes: usize) -> Self {
+        Self(AtomicUsize::new(MAX_REMEMBERED - bytes))
+    }
+
+    pub(crate) fn take(&self, bytes: usize) -> Result<(), Fault> {
         if self.0.fetch_add(bytes, Ordering::Relaxed) + bytes <= MAX_REMEMBERED {
             return Ok(());
         }
@@ -212,10 +230,7 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
         {
             self.named.push(Named { position, name: name.clone(), inode: inode.clone() });
         }
-        // The root itself is the engine's, and is left as it is.
-        if !name.is_empty() {
-            self.changes.push(Change { name, what });
-        }
+        self.changes.push(Change { name, what });
         Ok(())
     }
 
@@ -226,12 +241,9 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
 
     /// Bounds names, and what is kept of all members in memory.
     fn remember(&mut self, name: &[u8], member: &Member) -> Result<(), Fault> {
-        let parts = || name.split(|b| *b == b'/');
-        if name.len().max(member.link.len()) > MAX_NAME || parts().any(|part| part.len() > MAX_PART) {
+        let mut parts = name.split(|b| *b == b'/');
+        if name.len().max(member.link.len()) > MAX_NAME || parts.any(|part| part.len() > MAX_PART) {
             return Err(format!("has a name longer than {MAX_NAME} bytes, or a part of it than {MAX_PART}").into());
-        }
-        if parts().count() > MAX_DEPTH {
-            return Err(format!("lies more than {MAX_DEPTH} folders deep").into());
         }
         let attributes: usize = member.meta.xattrs.iter().map(|(key, value)| key.len() + value.len()).sum();
         // A folder has a list of its own.
@@ -301,6 +313,19 @@ fn unpacked<'a>(mut source: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, Fau
         [b'B', b'Z', b'h', ..] => return Err("is packed with bzip2; layers are gzip, zstd or plain".into()),
         _ => Box::new(source),
     })
+}
+
+/// Ends with an error when work is to end.
+struct Stoppable<'a, R> {
+    source: R,
+    stop: &'a Stop,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.stop.check()?;
+        self.source.read(buffer)
+    }
 }
 
 /// Counts and digests what is read.

@@ -12,6 +12,8 @@
 //! This crate knows of no recipe and of no virtual machine.
 
 mod archive;
+mod board;
+mod deep;
 mod digest;
 mod error;
 mod image;
@@ -23,6 +25,7 @@ mod pack;
 mod plant;
 mod registry;
 mod stage;
+mod stop;
 mod store;
 mod tar_split;
 mod tar_stream;
@@ -30,6 +33,8 @@ mod tree;
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use crate::archive::{read_archive, read_layout};
 pub use crate::digest::Digest;
@@ -61,6 +66,8 @@ pub struct Options {
     pub devices: bool,
     /// The time of the root folder of each tree, which no layer states, in seconds since 1970.
     pub time: i64,
+    /// Ends the work early once it is set, from a handler of signals for example.
+    pub stop: Arc<AtomicBool>,
 }
 
 impl Default for Options {
@@ -72,6 +79,7 @@ impl Default for Options {
             limits: Limits::default(),
             devices: true,
             time: 0,
+            stop: Arc::default(),
         }
     }
 }
@@ -91,8 +99,14 @@ pub struct Report {
 ///
 /// # Errors
 /// When an image is damaged or not what it should be, when the data root is in use, and when the system refuses
-/// something. The data root is as it was then.
+/// something; [`Error::Interrupted`] when [`Options::stop`] is set before layers are moved to their places. The data root is
+/// as it was then.
 pub fn import(data_root: &Path, images: &[Image], options: &Options) -> Result<Report, Error> {
+    deep::deep(|| import_deep(data_root, images, options))
+}
+
+fn import_deep(data_root: &Path, images: &[Image], options: &Options) -> Result<Report, Error> {
+    deep::allow_open_files();
     let mut store = Store::open(data_root)?;
     let mut missing = Vec::new();
     for image in images {
@@ -104,11 +118,19 @@ pub fn import(data_root: &Path, images: &[Image], options: &Options) -> Result<R
         return Ok(Report::default());
     }
     let staging = store.staging()?;
-    let (staged, LeftOut(mut left_out)) = stage::stage(&store, staging.path(), &missing, options)?;
-    store.sync()?;
+    let staged = stage::stage(&store, staging.path(), &missing, options).and_then(|staged| {
+        store.sync()?;
+        Ok(staged)
+    });
+    // What failed meanwhile may have failed because of it. The rest is short, and is not interrupted.
+    if options.stop.load(Ordering::Relaxed) {
+        return Err(Error::Interrupted);
+    }
+    let (staged, LeftOut(mut left_out)) = staged?;
     store.commit(&staged, &missing)?;
     store.sync()?;
     left_out.sort();
     left_out.dedup();
-    Ok(Report { added: missing.into_iter().map(|image| image.id).collect(), layers: staged.len(), left_out })
+    let added = missing.into_iter().map(|image| image.id).collect();
+    Ok(Report { added, layers: staged.len(), left_out })
 }

@@ -12,9 +12,13 @@ use oci_spec::distribution::Reference;
 use serde_json::{Value, json};
 use tar::{EntryType, Header};
 
+use crate::deep::deep;
 use crate::digest::{Digest, Hasher};
 use crate::error::Error;
 use crate::image::{Blob, Image};
+use crate::inode::meta_of;
+use crate::tar_stream::Time;
+use crate::tree::Tree;
 use crate::{Options, import};
 
 /// A layer that was written, and what its image's history says of it.
@@ -34,10 +38,16 @@ pub struct Packed {
 /// # Errors
 /// When something cannot be read or written.
 pub fn pack(folder: &Path, target: &Path, created_by: &str) -> Result<Packed, Error> {
+    deep(|| pack_deep(folder, target, created_by, false))
+}
+
+/// With `root`, the layer states the folder itself too.
+fn pack_deep(folder: &Path, target: &Path, created_by: &str, root: bool) -> Result<Packed, Error> {
     let file = File::create(target).map_err(Error::io("writing", target))?;
     let out = Digested { out: BufWriter::with_capacity(1 << 20, file), hash: Hasher::default() };
     let mut packer = Packer { out, links: HashMap::new() };
-    packer.folder(folder, b"").map_err(Error::io("packing", folder))?;
+    if root { packer.member(folder, b".".to_vec()) } else { packer.folder(folder, b"") }
+        .map_err(Error::io("packing", folder))?;
     let finish = || -> std::io::Result<Digest> {
         packer.out.write_all(&[0; 1024])?;
         packer.out.out.into_inner()?.sync_data()?;
@@ -89,13 +99,21 @@ pub fn flatten(image: &Image, scratch: &Path, options: &Options) -> Result<Image
     import(work.path(), std::slice::from_ref(image), options)?;
     let top = image.chain().pop().expect("an image has layers");
     let tree = work.path().join("vfs/dir").join(crate::store::cache_id(&top));
-    let layer = pack(&tree, &scratch.join(format!("{}.tar", image.id.hex())), &format!("all layers of {}", image.id))?;
+    let stat = tree.symlink_metadata().map_err(Error::io("reading", &tree))?;
+    // A root that layers state is not as the engine makes it by itself.
+    let by_itself = Tree::new(Time { seconds: options.time, nanoseconds: 0 });
+    let stated = meta_of(&stat) != by_itself.root.meta;
+    let (target, created_by) = (scratch.join(format!("{}.tar", image.id.hex())), format!("all layers of {}", image.id));
+    let layer = deep(|| pack_deep(&tree, &target, &created_by, stated))?;
     let told = |e: serde_json::Error| Error::image(&image.origin, format!("its configuration cannot be read: {e}"));
     let mut document: Value = serde_json::from_slice(&image.config).map_err(told)?;
     document["rootfs"] = json!({ "type": "layers", "diff_ids": [layer.diff_id.to_string()] });
     document["history"] = json!([{ "created": document["created"], "created_by": layer.created_by }]);
     assemble_image(&image.origin, &document, &[layer], image.names.clone())
 }
+
+/// The latest time that a header has room for without an extended one, in seconds since 1970: in the year 2242.
+const LATEST: i64 = 0o77_777_777_777;
 
 struct Digested<W> {
     out: W,
@@ -213,8 +231,9 @@ impl<W: Write> Packer<W> {
         let mut records: Vec<(Vec<u8>, Vec<u8>)> =
             xattrs.iter().map(|(key, value)| ([b"SCHILY.xattr.", &key[..]].concat(), value.clone())).collect();
         let (uid, gid, mode) = stat.map_or((0, 0, 0o644), |s| (s.uid(), s.gid(), s.mode() & 0o7777));
-        let (seconds, nanoseconds) = stat.map_or((0, 0), |s| (s.mtime().max(0), s.mtime_nsec()));
-        if nanoseconds > 0 {
+        // What is before 1970 is 1970 for an engine.
+        let (seconds, nanoseconds) = stat.filter(|s| s.mtime() >= 0).map_or((0, 0), |s| (s.mtime(), s.mtime_nsec()));
+        if nanoseconds > 0 || seconds > LATEST {
             records.push((b"mtime".to_vec(), format!("{seconds}.{nanoseconds:09}").into_bytes()));
         }
         let mut number = |key: &[u8], n: u64, most: u64| {
@@ -226,7 +245,7 @@ impl<W: Write> Packer<W> {
         header.set_uid(number(b"uid", uid.into(), 0o7_777_777));
         header.set_gid(number(b"gid", gid.into(), 0o7_777_777));
         header.set_size(number(b"size", size, 0o77_777_777_777));
-        header.set_mtime(u64::try_from(seconds).unwrap_or(0).min(0o77_777_777_777));
+        header.set_mtime(u64::try_from(seconds.min(LATEST)).unwrap_or(0));
         header.set_mode(mode);
         header.set_entry_type(kind);
         if let Some(stat) = stat.filter(|_| matches!(kind, EntryType::Char | EntryType::Block)) {

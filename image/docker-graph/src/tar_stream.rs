@@ -18,6 +18,8 @@ const PIECE: usize = 512 << 10;
 pub(crate) const PAGE: usize = 4096;
 /// The largest extended header, in bytes; Go's limit.
 const MAX_EXTENDED: u64 = 1 << 20;
+/// The latest time that engines know: 2^63 - 1 nanoseconds after 1970, in the year 2262.
+const LATEST: Time = Time { seconds: 9_223_372_036, nanoseconds: 854_775_807 };
 /// The most parts of one sparse file.
 const MAX_EXTENTS: usize = 1 << 20;
 
@@ -38,7 +40,7 @@ pub(crate) enum Kind {
 }
 
 /// Time since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Time {
     pub(crate) seconds: i64,
     pub(crate) nanoseconds: u32,
@@ -452,8 +454,8 @@ fn meta(header: &Header, pax: &Pax) -> std::io::Result<Meta> {
         Some(text) => time(text).ok_or_else(|| broken(format!("has no valid mtime for {}", name())))?,
         None => Time { seconds: header.mtime().unwrap_or(0) as i64, nanoseconds: 0 },
     };
-    // Like the engine: what is before 1970 is 1970.
-    let mtime = if mtime.seconds < 0 { Time::default() } else { mtime };
+    // Like the engine: what is before 1970, or later than its 64 bits of nanoseconds reach, is 1970.
+    let mtime = if (Time::default()..=LATEST).contains(&mtime) { mtime } else { Time::default() };
     let old = header.as_old();
     let mode = number(&old.mode, header.mode().map(u64::from));
     let mode = mode.map_err(|_| broken(format!("has no mode for {}", name())))? & 0o7777;
@@ -468,8 +470,10 @@ fn time(text: &[u8]) -> Option<Time> {
     if !fraction.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
-    let seconds: i64 = seconds.parse().ok()?;
+    let whole: i64 = seconds.parse().ok()?;
     let nanoseconds = format!("{fraction:0<9}")[..9].parse().ok()?;
+    // The fraction of a time before 1970 counts backwards; no more than that it is before 1970 matters.
+    let seconds = if seconds.starts_with('-') && nanoseconds > 0 { whole.min(-1) } else { whole };
     Some(Time { seconds, nanoseconds })
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::error::Fault;
 use crate::inode::{Content, Inode, Place, meta_of, xattrs_of};
-use crate::layer::{Change, MAX_DEPTH, What, clean};
+use crate::layer::{Change, MEMBER, Memory, What, clean};
 use crate::tar_stream::{Meta, Time, shown};
 
 const WHITEOUT: &[u8] = b".wh.";
@@ -20,6 +20,10 @@ const OPAQUE: &[u8] = b".wh..wh..opq";
 const AUFS: &[u8] = b".wh..wh.";
 /// The most symbolic links in one path; the system's limit is 40.
 const MAX_LINKS: usize = 40;
+/// The longest real path, in bytes: the system's limit of 4096, less the slash at its start and the zero at its end.
+const MAX_PATH: usize = 4094;
+/// What a name in a folder takes in memory besides its bytes, roughly.
+const ENTRY: usize = 64;
 
 type Name = Box<[u8]>;
 
@@ -55,10 +59,11 @@ impl Tree {
         Ok(Self { root: Arc::new(read_folder(path, &mut HashMap::new())?) })
     }
 
-    /// Applies a layer's changes in their order.
-    pub(crate) fn apply(&mut self, changes: &[Change], remake: Remake<'_>) -> Result<(), Fault> {
+    /// Applies a layer's changes in their order. The room of folders that it adds or changes without stating them is taken
+    /// from `memory`.
+    pub(crate) fn apply(&mut self, changes: &[Change], memory: &Memory, remake: Remake<'_>) -> Result<(), Fault> {
         let opaque = changes.iter().any(|change| change.name.ends_with(OPAQUE));
-        let mut layer = Layer { tree: self, written: opaque.then(HashSet::new) };
+        let mut layer = Layer { tree: self, memory, written: opaque.then(HashSet::new) };
         for change in changes {
             layer.apply(change, remake).map_err(|why| why.at(shown(&change.name)))?;
         }
@@ -69,15 +74,16 @@ impl Tree {
     /// link leads out of the folder for somebody who is not inside the tree.
     pub(crate) fn opened(&self, name: &[u8]) -> Option<&Arc<Inode>> {
         let mut todo: VecDeque<Name> = parts(name).map(Name::from).collect();
-        let mut real: Vec<Name> = Vec::new();
+        let mut way: Vec<&Folder> = vec![&self.root];
         let mut links = 0;
         while let Some(part) = todo.pop_front() {
             if &*part == b".." {
-                real.pop()?;
+                way.pop();
+                way.last()?;
                 continue;
             }
-            match self.folder(&real)?.names.get(&part)? {
-                Node::Folder(_) => real.push(part),
+            match way.last()?.names.get(&part)? {
+                Node::Folder(inner) => way.push(inner),
                 Node::Inode(inode) => match &inode.content {
                     Content::Symlink(target) => {
                         links += 1;
@@ -108,37 +114,40 @@ impl Tree {
     }
 
     /// The folder at a path that was resolved; missing ones are made like the engine makes them.
-    fn folder_mut(&mut self, path: &[Name], time: Time) -> &mut Folder {
-        let mut folder = Arc::make_mut(&mut self.root);
+    fn folder_mut(&mut self, path: &[Name], time: Time, memory: &Memory) -> Result<&mut Folder, Fault> {
+        let mut folder = own(&mut self.root, memory)?;
         for name in path {
-            let implied = || {
+            if !folder.names.contains_key(name) {
+                memory.take(3 * MEMBER + name.len())?;
                 let meta = Meta { mode: 0o755, mtime: time, ..Meta::default() };
-                Node::Folder(Arc::new(Folder { meta, names: BTreeMap::new() }))
+                let implied = Folder { meta, names: BTreeMap::new() };
+                folder.names.insert(name.clone(), Node::Folder(Arc::new(implied)));
+            }
+            let Some(Node::Folder(inner)) = folder.names.get_mut(name) else {
+                unreachable!("a resolved path has folders only")
             };
-            let node = folder.names.entry(name.clone()).or_insert_with(implied);
-            let Node::Folder(inner) = node else { unreachable!("a resolved path has folders only") };
-            folder = Arc::make_mut(inner);
+            folder = own(inner, memory)?;
         }
-        folder
+        Ok(folder)
     }
 
     /// Where the folder `path` really is. Its end may be missing.
     fn resolve(&self, path: &[u8]) -> Result<Vec<Name>, String> {
         let mut todo: VecDeque<Name> = parts(path).map(Name::from).collect();
         let mut real: Vec<Name> = Vec::new();
-        let mut links = 0;
+        // The folders on the way, from the root; none where they are missing.
+        let mut way: Vec<Option<&Folder>> = vec![Some(&self.root)];
+        let (mut links, mut length) = (0, 0);
         while let Some(part) = todo.pop_front() {
             if &*part == b".." {
-                real.pop().ok_or("a symbolic link leads out of the image; nothing like that is unpacked")?;
+                let left = real.pop().ok_or("a symbolic link leads out of the image; nothing like that is unpacked")?;
+                length -= left.len() + 1;
+                way.pop();
                 continue;
             }
-            match self.folder(&real).and_then(|folder| folder.names.get(&part)) {
-                None | Some(Node::Folder(_)) => {
-                    real.push(part);
-                    if real.len() > MAX_DEPTH {
-                        return Err(format!("lies more than {MAX_DEPTH} folders deep"));
-                    }
-                }
+            let inner = match way.last().copied().flatten().and_then(|folder| folder.names.get(&part)) {
+                None => None,
+                Some(Node::Folder(inner)) => Some(&**inner),
                 Some(Node::Inode(inode)) => {
                     let Content::Symlink(target) = &inode.content else {
                         return Err(format!("{} is no folder", shown(&join(&real, &part))));
@@ -149,12 +158,21 @@ impl Tree {
                     }
                     if target.starts_with(b"/") {
                         real.clear();
+                        way.truncate(1);
+                        length = 0;
                     }
                     for part in parts(target).rev() {
                         todo.push_front(Name::from(part));
                     }
+                    continue;
                 }
+            };
+            length += part.len() + 1;
+            if length > MAX_PATH {
+                return Err(format!("lies deeper than a path of {MAX_PATH} bytes reaches"));
             }
+            real.push(part);
+            way.push(inner);
         }
         Ok(real)
     }
@@ -187,12 +205,16 @@ impl Tree {
 /// A layer that is being applied.
 struct Layer<'a> {
     tree: &'a mut Tree,
+    memory: &'a Memory,
     /// The real paths that this layer has written, which its opaque folders keep; none when it has no such folder.
     written: Option<HashSet<Vec<u8>>>,
 }
 
 impl Layer<'_> {
     fn apply(&mut self, change: &Change, remake: Remake<'_>) -> Result<(), Fault> {
+        if change.name.is_empty() {
+            return self.root(&change.what);
+        }
         let (parent, base) = split(&change.name);
         if parent.is_empty() && base.starts_with(AUFS) && base != OPAQUE {
             return Ok(());
@@ -203,7 +225,10 @@ impl Layer<'_> {
         };
         let parent = self.tree.resolve(parent)?;
         let path = join(&parent, base);
-        let folder = self.tree.folder_mut(&parent, time);
+        if path.len() > MAX_PATH {
+            return Err(format!("lies deeper than a path of {MAX_PATH} bytes reaches").into());
+        }
+        let folder = self.tree.folder_mut(&parent, time, self.memory)?;
         if base == OPAQUE {
             let prefix = join(&parent, b"");
             let written = self.written.as_ref().expect("the layer has an opaque folder");
@@ -219,11 +244,7 @@ impl Layer<'_> {
         }
         match &change.what {
             What::Folder(meta) => match folder.names.get_mut(base) {
-                Some(Node::Folder(there)) => {
-                    let there = &mut Arc::make_mut(there).meta;
-                    let xattrs = merged(&there.xattrs, &meta.xattrs);
-                    *there = Meta { xattrs, ..(**meta).clone() };
-                }
+                Some(Node::Folder(there)) => restate(&mut own(there, self.memory)?.meta, meta),
                 _ => {
                     let new = Folder { meta: (**meta).clone(), names: BTreeMap::new() };
                     folder.names.insert(base.into(), Node::Folder(Arc::new(new)));
@@ -240,12 +261,19 @@ impl Layer<'_> {
         Ok(())
     }
 
+    /// The layer's entry for the root itself, as in `./`.
+    fn root(&mut self, what: &What) -> Result<(), Fault> {
+        let What::Folder(meta) = what else { return Err("would put something else in the place of the root".into()) };
+        restate(&mut own(&mut self.tree.root, self.memory)?.meta, meta);
+        Ok(())
+    }
+
     fn link(&mut self, parent: &[Name], base: &[u8], to: &[u8], meta: &Meta, remake: Remake<'_>) -> Result<(), Fault> {
         let missing = || format!("is a hard link to {}, which is not there", shown(to));
         let (to_parent, to_base) = split(to);
         let to_parent = self.tree.resolve(to_parent)?;
         // What has the new name goes first, as in the engine.
-        self.tree.folder_mut(parent, meta.mtime).names.remove(base);
+        self.tree.folder_mut(parent, meta.mtime, self.memory)?.names.remove(base);
         let target = self.tree.folder(&to_parent).and_then(|f| f.names.get(to_base)).ok_or_else(missing)?;
         let Node::Inode(target) = target else {
             return Err(format!("is a hard link to {}, which is a folder", shown(to)).into());
@@ -257,9 +285,24 @@ impl Layer<'_> {
             self.tree.replace(&inode, &new);
             inode = new;
         }
-        self.tree.folder_mut(parent, meta.mtime).names.insert(base.into(), Node::Inode(inode));
+        let folder = self.tree.folder_mut(parent, meta.mtime, self.memory)?;
+        folder.names.insert(base.into(), Node::Inode(inode));
         Ok(())
     }
+}
+
+/// The folder, for this tree alone.
+fn own<'f>(folder: &'f mut Arc<Folder>, memory: &Memory) -> Result<&'f mut Folder, Fault> {
+    if Arc::strong_count(folder) > 1 {
+        memory.take(folder.names.iter().map(|(name, _)| name.len() + ENTRY).sum())?;
+    }
+    Ok(Arc::make_mut(folder))
+}
+
+/// A layer states a folder that is there: attributes that it does not name stay.
+fn restate(folder: &mut Meta, stated: &Meta) {
+    let xattrs = merged(&folder.xattrs, &stated.xattrs);
+    *folder = Meta { xattrs, ..stated.clone() };
 }
 
 /// Whether a hard link's header says something else than its file has. Mode and time of a symbolic link are not taken
@@ -415,7 +458,7 @@ mod tests {
     fn applied(layers: &[&[Change]]) -> Result<Tree, Fault> {
         let mut tree = Tree::new(Time::default());
         for layer in layers {
-            tree.apply(layer, &mut remake)?;
+            tree.apply(layer, &Memory::default(), &mut remake)?;
         }
         Ok(tree)
     }
@@ -459,11 +502,41 @@ mod tests {
     fn a_hard_link_changes_its_file_in_this_layer_only() {
         let base = applied(&[&[file("a"), file("other")]]).unwrap();
         let mut top = base.clone();
-        top.apply(&[link("b", "a", 0o644)], &mut remake).unwrap();
+        top.apply(&[link("b", "a", 0o644)], &Memory::default(), &mut remake).unwrap();
         assert_eq!(list(&top), ["a=a", "b=a", "other=other"]);
-        top.apply(&[link("c", "a", 0o600)], &mut remake).unwrap();
+        top.apply(&[link("c", "a", 0o600)], &Memory::default(), &mut remake).unwrap();
         assert_eq!(list(&top), ["a=a/remade", "b=a/remade", "c=a/remade", "other=other"]);
         assert_eq!(list(&base), ["a=a", "other=other"]);
-        assert!(top.apply(&[link("d", "nothing", 0)], &mut remake).is_err());
+        assert!(top.apply(&[link("d", "nothing", 0)], &Memory::default(), &mut remake).is_err());
+    }
+
+    #[test]
+    fn folders_that_no_member_states_take_from_the_memory_that_is_allowed() {
+        // A path of a few kilobytes stands for a thousand folders.
+        let deep = [file(&("d/".repeat(1_000) + "f"))];
+        let room = |bytes: usize| Memory::with_room(bytes);
+        assert!(Tree::new(Time::default()).apply(&deep, &room(1_000_000), &mut remake).is_ok());
+        let refused = Tree::new(Time::default()).apply(&deep, &room(800_000), &mut remake).unwrap_err();
+        assert!(format!("{refused:?}").contains("MiB of memory"), "{refused:?}");
+        // A name in a large folder makes another one of it, with all its names.
+        let many: Vec<Change> = (0..10_000).map(|n| file(&n.to_string())).collect();
+        let base = applied(&[&many]).unwrap();
+        let one = [file("one")];
+        assert!(base.clone().apply(&one, &room(1_000_000), &mut remake).is_ok());
+        base.clone().apply(&one, &room(600_000), &mut remake).unwrap_err();
+    }
+
+    #[test]
+    fn a_path_through_links_is_bounded_by_its_real_length() {
+        let long = "d/".repeat(1_500);
+        let link = |name: &str, to: &str| symlink(name, to);
+        let base = [file(&(long.clone() + "f")), link("s", &long)];
+        assert!(applied(&[&base, &[file(&("s/".to_owned() + &"e/".repeat(500) + "f"))]]).is_ok());
+        let top = [file(&("s/".to_owned() + &"e/".repeat(600) + "f"))];
+        assert!(refused(&[&base, &top]).contains("deeper than a path of 4094 bytes"));
+        // The longest there is, and one byte more.
+        let name = |end: usize| "x".repeat(254) + "/" + &"d/".repeat(1_900) + &"y".repeat(end);
+        assert!(applied(&[&[file(&name(4094 - 255 - 3_800))]]).is_ok());
+        assert!(refused(&[&[file(&name(4095 - 255 - 3_800))]]).contains("deeper than a path"));
     }
 }

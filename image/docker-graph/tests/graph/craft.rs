@@ -17,7 +17,8 @@ pub(crate) struct Item {
     mode: u32,
     owner: (u64, u64),
     time: (u64, u32),
-    xattrs: Vec<(String, Vec<u8>)>,
+    /// Records of its extended header.
+    records: Vec<(String, Vec<u8>)>,
     device: Option<(u32, u32)>,
 }
 
@@ -25,9 +26,9 @@ impl Item {
     pub(crate) fn new(name: impl AsRef<[u8]>, kind: EntryType) -> Self {
         // Tests also run as an ordinary user, who owns nothing else.
         let owner = (rustix::process::geteuid().as_raw().into(), rustix::process::getegid().as_raw().into());
-        let (content, link, xattrs) = (Vec::new(), Vec::new(), Vec::new());
+        let (content, link, records) = (Vec::new(), Vec::new(), Vec::new());
         let mode = if kind.is_dir() { 0o755 } else { 0o644 };
-        Self { name: name.as_ref().to_vec(), kind, content, link, mode, owner, time: TIME, xattrs, device: None }
+        Self { name: name.as_ref().to_vec(), kind, content, link, mode, owner, time: TIME, records, device: None }
     }
 
     pub(crate) fn mode(mut self, mode: u32) -> Self {
@@ -45,8 +46,13 @@ impl Item {
         self
     }
 
-    pub(crate) fn xattr(mut self, name: &str, value: &[u8]) -> Self {
-        self.xattrs.push((name.to_owned(), value.to_vec()));
+    pub(crate) fn xattr(self, name: &str, value: &[u8]) -> Self {
+        self.record(&format!("SCHILY.xattr.{name}"), value)
+    }
+
+    /// A record of the extended header; it comes after those that the other fields need, and wins.
+    pub(crate) fn record(mut self, key: &str, value: &[u8]) -> Self {
+        self.records.push((key.to_owned(), value.to_vec()));
         self
     }
 }
@@ -102,8 +108,7 @@ fn member(stream: &mut Vec<u8>, format: Format, item: &Item) {
         header.set_device_major(major).expect("a device");
         header.set_device_minor(minor).expect("a device");
     }
-    let mut records: Vec<(String, Vec<u8>)> =
-        item.xattrs.iter().map(|(k, v)| (format!("SCHILY.xattr.{k}"), v.clone())).collect();
+    let mut records: Vec<(String, Vec<u8>)> = Vec::new();
     // What does not fit is written as Go and Python do: a record, or the GNU way.
     let big = |n: u64| format == Format::Pax && n > 0o7_777_777;
     header.set_uid(if big(item.owner.0) { 0 } else { item.owner.0 });
@@ -131,6 +136,7 @@ fn member(stream: &mut Vec<u8>, format: Format, item: &Item) {
         let length = text.len().min(limit);
         field[..length].copy_from_slice(&text[..length]);
     }
+    records.extend(item.records.clone());
     if !records.is_empty() {
         let body: Vec<u8> = records.iter().flat_map(|(key, value)| record(key, value)).collect();
         extension(stream, EntryType::XHeader, &body);

@@ -3,6 +3,8 @@
 mod bad;
 mod common;
 mod craft;
+mod edges;
+mod full;
 mod good;
 mod layout;
 mod registry;
