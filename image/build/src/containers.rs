@@ -244,6 +244,7 @@ impl Session<'_> {
             limits: Limits::default(),
             devices: false,
             time: i64::try_from(epoch).unwrap_or(0),
+            ..Options::default()
         }
     }
 
