@@ -93,6 +93,8 @@ pub struct Report {
     pub layers: usize,
     /// What the disk does not have although an image states it, with the image: device nodes, extended attributes.
     pub left_out: Vec<String>,
+    /// What an engine has to know to find the images, if the data root is used in another way too.
+    pub note: Option<String>,
 }
 
 /// Puts `images` into the data root, which is made if it is not there.
@@ -115,7 +117,7 @@ fn import_deep(data_root: &Path, images: &[Image], options: &Options) -> Result<
         }
     }
     if missing.is_empty() {
-        return Ok(Report::default());
+        return Ok(Report { note: store.note(), ..Report::default() });
     }
     let staging = store.staging()?;
     let staged = stage::stage(&store, staging.path(), &missing, options).and_then(|staged| {
@@ -132,5 +134,5 @@ fn import_deep(data_root: &Path, images: &[Image], options: &Options) -> Result<
     left_out.sort();
     left_out.dedup();
     let added = missing.into_iter().map(|image| image.id).collect();
-    Ok(Report { added, layers: staged.len(), left_out })
+    Ok(Report { added, layers: staged.len(), left_out, note: store.note() })
 }

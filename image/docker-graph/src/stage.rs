@@ -137,7 +137,8 @@ fn describe(extracted: &Extracted, tree: &Tree, target: &Path) -> Result<(), Err
     } else {
         tar_split::inline(from, target, &lost)
     };
-    result.map_err(Error::io("writing", target))
+    result.map_err(Error::io("writing", target))?;
+    store::set_mode(target, 0o644)
 }
 
 /// A copy of an inode with another owner, mode and time.

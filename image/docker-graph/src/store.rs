@@ -2,12 +2,12 @@
 //! names, `vfs/dir` with a tree for each layer.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{AtFlags, CWD, FlockOperation, StatxFlags};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
@@ -16,6 +16,23 @@ use crate::image::{Image, familiar, familiar_name};
 
 /// What our own folders in a data root begin with.
 const STAGING: &str = ".helix-docker-graph-";
+/// The driver, as the engine calls it.
+const DRIVER: &str = "vfs";
+/// The folders that layers and images are put into, with the engine's modes.
+const FOLDERS: [(&str, u32); 12] = [
+    ("image", 0o700),
+    ("image/vfs", 0o700),
+    ("image/vfs/distribution", 0o700),
+    ("image/vfs/imagedb", 0o700),
+    ("image/vfs/imagedb/content", 0o700),
+    ("image/vfs/imagedb/content/sha256", 0o700),
+    ("image/vfs/imagedb/metadata", 0o700),
+    ("image/vfs/imagedb/metadata/sha256", 0o700),
+    ("image/vfs/layerdb", 0o700),
+    ("image/vfs/layerdb/sha256", 0o755),
+    ("vfs", 0o710),
+    ("vfs/dir", 0o710),
+];
 /// The largest file of the engine's that is read, in bytes.
 const MAX_FILE: u64 = 64 << 20;
 
@@ -25,6 +42,8 @@ pub(crate) struct Store {
     root: PathBuf,
     /// The folders of it that were made and hold nothing yet.
     made: Vec<PathBuf>,
+    /// Other drivers with which an engine has used it.
+    others: Vec<String>,
     /// Holds the lock.
     _lock: File,
 }
@@ -74,22 +93,19 @@ impl Store {
                 "a Docker engine is running on this data root; stop it first (systemctl stop docker.socket docker)",
             ));
         }
+        let others = other_drivers(&root);
+        if !others.is_empty() && !root.join("image").join(DRIVER).exists() {
+            return Err(busy(&format!(
+                "an engine uses this data root with {}, and would not see images of the driver {DRIVER}; name another one, \
+                 or start the engine on it once with \"storage-driver\": \"{DRIVER}\" (Docker 29 and newer: and with \
+                 \"features\": {{\"containerd-snapshotter\": false}}) in daemon.json, stop it, and try again",
+                others.join(" and ")
+            )));
+        }
+        check_mounts(&root)?;
         let made = made.then(|| root.clone()).into_iter().collect();
-        let mut store = Self { root, made, _lock: lock };
-        for (folder, mode) in [
-            ("image", 0o700),
-            ("image/vfs", 0o700),
-            ("image/vfs/distribution", 0o700),
-            ("image/vfs/imagedb", 0o700),
-            ("image/vfs/imagedb/content", 0o700),
-            ("image/vfs/imagedb/content/sha256", 0o700),
-            ("image/vfs/imagedb/metadata", 0o700),
-            ("image/vfs/imagedb/metadata/sha256", 0o700),
-            ("image/vfs/layerdb", 0o700),
-            ("image/vfs/layerdb/sha256", 0o755),
-            ("vfs", 0o710),
-            ("vfs/dir", 0o710),
-        ] {
+        let mut store = Self { root, made, others, _lock: lock };
+        for (folder, mode) in FOLDERS {
             let folder = store.root.join(folder);
             if make_folder(&folder, mode)? {
                 store.made.push(folder);
@@ -97,6 +113,15 @@ impl Store {
         }
         store.clear_leftovers()?;
         Ok(store)
+    }
+
+    /// What an engine has to know to find the images.
+    pub(crate) fn note(&self) -> Option<String> {
+        let others = Some(self.others.join(" and ")).filter(|others| !others.is_empty())?;
+        Some(format!(
+            "{} is used with {others} too: an engine sees the images only with \"storage-driver\": \"{DRIVER}\"",
+            self.root.display()
+        ))
     }
 
     /// What killed runs left.
@@ -266,9 +291,11 @@ pub(crate) fn write_about(
     parent: Option<&Digest>,
     size: u64,
 ) -> Result<(), Error> {
+    set_mode(folder, 0o755)?;
     let write = |name: &str, text: String| {
         let file = folder.join(name);
-        std::fs::write(&file, text).map_err(Error::io("writing", &file))
+        std::fs::write(&file, text).map_err(Error::io("writing", &file))?;
+        set_mode(&file, 0o644)
     };
     write("diff", diff_id.to_string())?;
     write("size", size.to_string())?;
@@ -311,8 +338,51 @@ fn remove_if_there(path: &Path) -> Result<(), Error> {
 fn make_folder(path: &Path, mode: u32) -> Result<bool, Error> {
     match std::fs::DirBuilder::new().mode(mode).create(path) {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
-        other => other.map(|()| true).map_err(Error::io("making", path)),
+        other => {
+            other.map_err(Error::io("making", path))?;
+            set_mode(path, mode)?;
+            Ok(true)
+        }
     }
+}
+
+/// Sets a mode that does not depend on the umask of this process.
+pub(crate) fn set_mode(path: &Path, mode: u32) -> Result<(), Error> {
+    std::fs::set_permissions(path, Permissions::from_mode(mode)).map_err(Error::io("setting the mode of", path))
+}
+
+/// What an engine has used the data root with, other than this driver. Each graph driver has a folder below `image`; an
+/// engine with containerd's image store has none, but has left its own id.
+fn other_drivers(root: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(root.join("image")).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let mut drivers: Vec<String> = folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    if drivers.is_empty() && root.join("engine-id").exists() {
+        return vec!["containerd's image store".to_owned()];
+    }
+    drivers.retain(|driver| driver != DRIVER);
+    drivers.sort();
+    drivers.into_iter().map(|driver| format!("the driver {driver}")).collect()
+}
+
+/// Layers are moved to their places when they are whole, and share files: both work within one mount alone.
+fn check_mounts(root: &Path) -> Result<(), Error> {
+    let own = mount_of(root)?;
+    for folder in FOLDERS.iter().map(|(folder, _)| root.join(folder)).filter(|folder| folder.exists()) {
+        if mount_of(&folder)? != own {
+            let reason = "is on another mount than the data root, and layers cannot be moved from one to the other; \
+                          unmount it, or name a data root that is all on one mount";
+            return Err(Error::DataRoot { path: folder, reason: reason.to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// Device and mount of a folder. Before Linux 5.8, mounts of the same device look the same.
+fn mount_of(folder: &Path) -> Result<(u32, u32, u64), Error> {
+    let stat = rustix::fs::statx(CWD, folder, AtFlags::empty(), StatxFlags::BASIC_STATS | StatxFlags::MNT_ID);
+    let stat = stat.map_err(Error::os("looking at", folder))?;
+    Ok((stat.stx_dev_major, stat.stx_dev_minor, stat.stx_mnt_id))
 }
 
 fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
@@ -328,6 +398,7 @@ fn write_whole(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     let write = || -> std::io::Result<()> {
         let mut options = std::fs::OpenOptions::new();
         let mut file = options.write(true).create(true).truncate(true).mode(mode).open(&aside)?;
+        file.set_permissions(Permissions::from_mode(mode))?;
         file.write_all(bytes)?;
         file.sync_data()?;
         std::fs::rename(&aside, path)

@@ -7,4 +7,5 @@ mod edges;
 mod full;
 mod good;
 mod layout;
+mod place;
 mod registry;
