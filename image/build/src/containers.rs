@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use helix_docker_graph::{
-    BlobCache, Digest, Image, Limits, Options, Patience, Platform, Reference, Sharing, digest_of, flatten, import,
-    pull, read_archive, read_layout,
+    BlobCache, Digest, Image, Limits, Options, Patience, Platform, Reference, Sharing, digest_of, flatten, image_tree,
+    import, pull, read_archive, read_layout,
 };
 use helix_recipe::{ContainerImage, ImageSource};
 use helix_rootfs::clean;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::container::{Build, Built};
+use crate::contents;
 use crate::error::{Doing, Error};
 use crate::key::Inputs;
 use crate::lock::Lock;
@@ -99,6 +100,21 @@ impl StoredImage {
             layers: found.layers.iter().map(|layer| layer.diff_id.to_string()).collect(),
         }
     }
+}
+
+/// What an image is in the bill of materials, once it is in the stores of `tree`. Only of the project's own images are the
+/// packages known before.
+fn component(tree: &Path, asked: &ContainerImage, built: Built, stored: &StoredImage) -> Value {
+    let root = tree.join(asked.data_root.trim_start_matches('/'));
+    let components = match image_tree(&root, &built.image) {
+        Some(tree) if built.components.is_empty() => contents::components(&tree),
+        _ => built.components,
+    };
+    let licences = match &asked.licence {
+        Some(stated) => sbom::named(vec![stated.clone()]),
+        None => contents::licences(&components, &built.image.config),
+    };
+    sbom::container(stored, components, licences)
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, Error> {
@@ -208,13 +224,11 @@ impl Session<'_> {
             let scratch = dir.join("scratch");
             std::fs::create_dir(&scratch).map_err(|e| Error::io("making", &scratch, e))?;
             let mut stores: BTreeMap<&str, Vec<Image>> = BTreeMap::new();
-            let (mut list, mut components) = (Vec::new(), Vec::new());
+            let mut found = Vec::new();
             for (image, source) in self.job().recipe.container_images.iter().zip(&ready.sources) {
-                for found in self.images(image, source, &scratch, epoch)? {
-                    let stored = StoredImage::of(&found.image, image);
-                    components.push(sbom::container(&stored, found.components));
-                    list.push(stored);
-                    stores.entry(&image.data_root).or_default().push(found.image);
+                for built in self.images(image, source, &scratch, epoch)? {
+                    stores.entry(&image.data_root).or_default().push(built.image.clone());
+                    found.push((image, built));
                 }
             }
             self.shop().progress.begin("Putting container images into Docker's store", None);
@@ -223,6 +237,10 @@ impl Session<'_> {
                 self.fill(&tree, data_root, images, epoch)?;
             }
             crate::store::remove_tree(&scratch)?;
+            let list: Vec<StoredImage> =
+                found.iter().map(|(asked, built)| StoredImage::of(&built.image, asked)).collect();
+            let about = |((asked, built), stored): ((_, Built), _)| component(&tree, asked, built, stored);
+            let components: Vec<Value> = found.into_iter().zip(&list).map(about).collect();
             crate::output::write_json(&dir.join(LIST), &list)?;
             crate::output::write_json(&dir.join(COMPONENTS), &components)?;
             self.shop().progress.end(&format!("{} images", list.len()));

@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod container;
 pub mod containers;
+mod contents;
 pub mod diff;
 mod disk_plan;
 mod elf;

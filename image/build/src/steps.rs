@@ -72,7 +72,7 @@ mod revision {
     pub(super) const PACKAGES: u32 = 2;
     pub(super) const INITRAMFS: u32 = 1;
     pub(super) const FILES: u32 = 1;
-    pub(super) const CONTAINERS: u32 = 3;
+    pub(super) const CONTAINERS: u32 = 4;
     pub(super) const DISK: u32 = 1;
     pub(super) const TEST: u32 = 1;
 }
@@ -168,7 +168,8 @@ impl StepInputs {
                 .with("time of the build", &epoch.to_string());
             for (at, (image, identity)) in recipe.container_images.iter().zip(containers).enumerate() {
                 let (name, source) = (image.name.clone().unwrap_or_default(), image.source.to_string());
-                let value = format!("{identity} {name} {} {}", image.data_root, image.flatten);
+                let licence = image.licence.as_deref().unwrap_or_default();
+                let value = format!("{identity} {name} {} {} {licence}", image.data_root, image.flatten);
                 inputs = inputs.with(&format!("container-images[{at}] {source}"), &value);
             }
             inputs

@@ -29,7 +29,7 @@ mod tar_stream;
 mod tree;
 
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use crate::archive::{read_archive, read_layout};
 pub use crate::digest::Digest;
@@ -111,4 +111,10 @@ pub fn import(data_root: &Path, images: &[Image], options: &Options) -> Result<R
     left_out.sort();
     left_out.dedup();
     Ok(Report { added: missing.into_iter().map(|image| image.id).collect(), layers: staged.len(), left_out })
+}
+
+/// The tree of an image in a data root: everything that a container of it begins with. None when the data root has no such
+/// image, and when the image has no layers.
+pub fn image_tree(data_root: &Path, image: &Image) -> Option<PathBuf> {
+    store::tree(data_root, image.chain().last()?)
 }

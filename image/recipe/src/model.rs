@@ -249,6 +249,9 @@ record! {
         data_root: String = text(&rule::PATH), default("/var/lib/docker"), "/var/lib/docker";
         /// Whether its layers become one. That makes it another image, with an id of its own.
         flatten: bool = flag(), default(false), true;
+        /// Its licence, for the bill of materials. Without this key the licences of its packages are named, as Debian's, Ubuntu's
+        /// and Alpine's package managers know them, else that of its label `org.opencontainers.image.licenses`.
+        licence: Option<String> = text(&rule::LICENCE), optional, "MIT OR Apache-2.0";
     }
 }
 
