@@ -152,6 +152,19 @@ fn register(target: Arch, work: &Path) -> Result<Registration, Error> {
     Ok(Registration(mounts))
 }
 
+/// Registers the emulator of `target` in the empty folder `work`, as a build does, and takes it away again. Must run inside the
+/// namespace of [`crate::namespace`].
+///
+/// # Errors
+/// When neither our own registration nor one of the host is possible.
+pub fn attempt(target: Arch, work: &Path) -> Result<(), Error> {
+    match register(target, work) {
+        Ok(_) => Ok(()),
+        Err(_) if host_registration(target) => Ok(()),
+        Err(own) => Err(Error::NoEmulation { arch: target, own: Box::new(own) }),
+    }
+}
+
 /// Whether the host runs programs of `target` by a registration that works inside trees (flag F).
 pub fn host_registration(target: Arch) -> bool {
     let path = format!("/proc/sys/fs/binfmt_misc/qemu-{}", target.kernel_name());

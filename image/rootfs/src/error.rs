@@ -21,7 +21,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A mount failed.
-    #[error("mounting {what} at {}: {source}", target.display())]
+    #[error("mounting {what} at {}: {source}{}", target.display(), refused(*source))]
     Mount {
         /// What was to be mounted.
         what: String,
@@ -153,8 +153,22 @@ impl Error {
         Self::Mount { what: what.to_owned(), target: target.to_owned(), source }
     }
 
+    /// Whether the kernel forbids something that every build does: then the machine has to be put in order.
+    pub fn is_forbidden(&self) -> bool {
+        use rustix::io::Errno;
+        matches!(self, Self::Mount { source: Errno::PERM | Errno::ACCESS, .. })
+    }
+
     /// Whether the disk was full: then nothing was wrong with the input.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.raw_os_error() == Some(rustix::io::Errno::NOSPC.raw_os_error()))
     }
+}
+
+/// What helps where the kernel forbids a mount.
+fn refused(errno: rustix::io::Errno) -> String {
+    use rustix::io::Errno;
+    matches!(errno, Errno::PERM | Errno::ACCESS)
+        .then(|| format!("\n  {}", crate::refusal::advice()))
+        .unwrap_or_default()
 }

@@ -16,13 +16,14 @@ pub mod fetch;
 pub mod files;
 mod mounts;
 pub mod namespace;
+mod refusal;
 pub mod settings;
 mod toolbox;
 
 pub use arch::Arch;
 pub use emulation::Emulation;
 pub use error::{ArchiveFault, ArchiveFaultKind, Error};
-pub use mounts::OverlayTree;
+pub use mounts::{OverlayTree, attempt as attempt_mounts};
 pub use toolbox::Toolbox;
 
 use std::path::{Path, PathBuf};

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// Why there is no new bundle, or nothing was checked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// There are no sources to build from.
+    #[error(transparent)]
+    Project(#[from] helix_project::Error),
     /// The place cannot be used.
     #[error("{}: {why}", path.display())]
     Place {
@@ -77,7 +80,7 @@ impl Error {
             _ => 5,
         };
         match self {
-            Self::Place { .. } | Self::App(helix_app::Error::Taken(_)) => 2,
+            Self::Place { .. } | Self::Project(_) | Self::App(helix_app::Error::Taken(_)) => 2,
             Self::Utm(helix_utm_package::Error::Target { .. }) => 2,
             Self::Launcher(error) => error.exit_code(),
             Self::HostEncoder(error) => error.exit_code(),
