@@ -10,7 +10,10 @@ use clap::Parser;
 use cli::{Cli, Verb};
 
 fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
     let json = cli.json;
     let result = match cli.verb {
         Verb::BuildImage(args) => verbs::build_image::run(&args, json),

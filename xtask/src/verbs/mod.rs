@@ -28,6 +28,7 @@ use helix_build::workspace::Workspace;
 
 use crate::cli::{RecipeArgs, SourceArgs};
 use crate::exit::Failure;
+pub(crate) use crate::exit::print_json;
 
 /// The checkout that programs, tests and generated files belong to.
 pub(crate) fn sources() -> Result<PathBuf, Failure> {
@@ -96,9 +97,4 @@ fn host_archives(file: &Path, recipe: &helix_recipe::Recipe) -> Vec<helix_recipe
     };
     let options = helix_recipe::Options { architecture, mirror: None };
     helix_recipe::load(file, &options).map_or_else(|_| recipe.archives.clone(), |here| here.archives)
-}
-
-/// Prints a value as the one JSON document of a verb.
-pub(crate) fn print_json(value: &impl serde::Serialize) {
-    crate::ui::out(&format!("{:#}", serde_json::to_value(value).expect("results are plain data")));
 }

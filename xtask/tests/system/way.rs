@@ -19,10 +19,13 @@ pub(crate) fn bundled(image: &Path, place: &Path) -> PathBuf {
     xtask(&options, &[image, Path::new("--sysroot"), &sysroot, Path::new("--output"), &output]);
     let app = output.join("Helix.app");
     let unpacked = place.join("unpacked");
-    let unzip = Command::new("unzip").arg("-q").arg(output.join("helix-linux.utm.zip")).arg("-d").arg(&unpacked).status();
+    let unzip =
+        Command::new("unzip").arg("-q").arg(output.join("helix-linux.utm.zip")).arg("-d").arg(&unpacked).status();
     assert!(unzip.expect("unzip").success());
     xtask(&["check-bundle"], &[&app, &unpacked.join("helix-linux.utm")]);
-    the_containers_licences_are_in(&std::fs::read_to_string(app.join("Contents/Resources/NOTICES.txt")).expect("notices"));
+    the_containers_licences_are_in(
+        &std::fs::read_to_string(app.join("Contents/Resources/NOTICES.txt")).expect("notices"),
+    );
     app.join("Contents/Resources/image")
 }
 

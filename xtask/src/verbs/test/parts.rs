@@ -85,7 +85,14 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         TestPart::Unit => UNIT,
         TestPart::Fuzz => &[("g++", "g++")],
         TestPart::Mac => &[("g++", "g++"), ("nasm", "nasm"), ("ffmpeg", "ffmpeg")],
-        TestPart::Vm => &[("ssh", "openssh-client"), ("unshare", "util-linux"), ("g++", "g++"), ("nasm", "nasm")],
+        TestPart::Vm => &[
+            ("ssh", "openssh-client"),
+            ("unshare", "util-linux"),
+            ("g++", "g++"),
+            ("nasm", "nasm"),
+            // The image is bundled on the way into the VM.
+            ("unzip", "unzip"),
+        ],
         TestPart::Bundle => &[
             ("qemu-img", "qemu-utils"),
             ("unzip", "unzip"),
