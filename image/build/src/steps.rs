@@ -72,7 +72,7 @@ mod revision {
     pub(super) const PACKAGES: u32 = 2;
     pub(super) const INITRAMFS: u32 = 1;
     pub(super) const FILES: u32 = 1;
-    pub(super) const CONTAINERS: u32 = 4;
+    pub(super) const CONTAINERS: u32 = 5;
     pub(super) const DISK: u32 = 1;
     pub(super) const TEST: u32 = 1;
 }
