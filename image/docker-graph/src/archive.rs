@@ -165,7 +165,8 @@ impl Place {
     pub(crate) fn blob(&self, name: &str, digest: Option<Digest>) -> Result<Blob, String> {
         match self {
             Self::Archive { file, members } => {
-                let (offset, length) = *members.get(name).ok_or_else(|| format!("{name} is not in it"))?;
+                let member = normal(Path::new(""), Path::new(name)).and_then(|name| members.get(&name));
+                let (offset, length) = *member.ok_or_else(|| format!("{name} is not in it"))?;
                 Ok(Blob { file: file.clone(), offset, length, digest })
             }
             Self::Folder(folder) => {

@@ -109,6 +109,9 @@ pub(crate) struct NotThis(pub(crate) String);
 /// An image, or why it is none.
 pub(crate) type Found<T> = Result<T, NotThis>;
 
+/// What makes an image of a manifest.
+type Accept<'a, T, E> = dyn FnMut(Parts, Option<&Descriptor>) -> Result<Found<T>, E> + 'a;
+
 /// Any kind of document that a digest or a tag can stand for.
 #[derive(Debug)]
 pub(crate) enum Document {
@@ -138,7 +141,7 @@ pub(crate) struct Finder<'a, T, E> {
     /// Gets the document with a digest.
     pub(crate) fetch: &'a mut dyn FnMut(&Digest) -> Result<Vec<u8>, E>,
     /// Makes an image of what a manifest says, which may prove to be none. Gets the manifest's entry in an index too.
-    pub(crate) accept: &'a mut dyn FnMut(Parts, Option<&Descriptor>) -> Result<Found<T>, E>,
+    pub(crate) accept: &'a mut Accept<'a, T, E>,
     /// How many documents were looked at.
     pub(crate) looked_at: usize,
 }

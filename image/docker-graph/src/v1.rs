@@ -17,6 +17,9 @@ use crate::image::{Blob, Image, MAX_LAYERS};
 use crate::layer::Limits;
 use crate::packing::unpacked;
 
+/// The most that the configurations of one archive may have together, in bytes; each has some thousand.
+const MAX_CONFIGS: usize = 64 << 20;
+
 /// Names of images: repository, then tag, then the name of a folder.
 type Repositories = BTreeMap<String, BTreeMap<String, String>>;
 
@@ -62,9 +65,14 @@ pub(crate) fn images(place: &Place, asked: &Asked<'_>) -> Result<Vec<Image>, Str
                 .to_owned(),
         );
     }
-    let mut layers = BTreeMap::new();
+    let (mut layers, mut size) = (BTreeMap::new(), 0);
     for folder in &folders {
-        layers.insert(*folder, Layer::read(place, folder)?);
+        let layer = Layer::read(place, folder)?;
+        size += layer.json.len();
+        if size > MAX_CONFIGS {
+            return Err(format!("its configurations have more than {MAX_CONFIGS} bytes"));
+        }
+        layers.insert(*folder, layer);
     }
     let mut names = names(place)?;
     let parents: BTreeSet<&str> = layers.values().filter_map(|layer| layer.parent()).collect();
