@@ -58,7 +58,7 @@ pub(crate) enum Verb {
     CheckHostEncoder(helix_host_encoder_artifacts::CheckArgs),
     /// Put container images into a Docker data root on the vfs driver, without an engine
     #[command(
-        after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar), layout:PATH (an OCI layout),\nregistry:REFERENCE or build:RECIPE (a container recipe), with =NAME:TAG at its end to give it another name.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1\n  sudo cargo xtask docker-graph --data-root graph registry:debian:trixie-slim\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 build:helix-encode=helix/encode:latest"
+        after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar), layout:PATH (an OCI layout),\nregistry:REFERENCE or build:RECIPE (a container recipe), with =NAME:TAG at its end to give it another name.\nPATH:NAME or PATH@DIGEST is one image of an archive or layout with several.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1\n  sudo cargo xtask docker-graph --data-root graph layout:images:helix/app:1\n  sudo cargo xtask docker-graph --data-root graph registry:debian:trixie-slim\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 build:helix-encode=helix/encode:latest"
     )]
     DockerGraph(DockerGraphArgs),
     /// Make Helix.app and helix-linux.utm of an image, signed, packed, with digests and provenance beside
@@ -99,8 +99,10 @@ pub(crate) enum Verb {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum ArchArg {
     /// 64-bit ARM
+    #[value(alias = "aarch64")]
     Arm64,
     /// 64-bit x86
+    #[value(alias = "x86_64")]
     Amd64,
 }
 

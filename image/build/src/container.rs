@@ -82,7 +82,7 @@ pub fn build(job: &ContainerJob, store: &Store, progress: &dyn Progress) -> Resu
         id: image.id.to_string(),
         architecture: job.architecture.to_string(),
         packages: components.len(),
-        layers: image.layers.iter().map(|layer| layer.blob.length).collect(),
+        layers: image.layers.iter().filter_map(|layer| layer.blob.as_ref()).map(|blob| blob.length).collect(),
     })
 }
 

@@ -24,7 +24,7 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Blob, Image, MAX_DOCUMENT};
 use crate::layer::Limits;
-use crate::manifest::{Document, MAX_DEPTH, Named, Parts, Platform, named, parse};
+use crate::manifest::{Finder, Named, NotThis, Parts, Platform};
 
 /// The longest that a registry may make us wait between two tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -112,22 +112,12 @@ pub fn pull(
     let client = Client::new(reference, patience);
     let pinned: Option<Digest> = reference.digest().map(str::parse).transpose().map_err(told)?;
     let what = reference.digest().or(reference.tag()).unwrap_or("latest");
-    let mut document = client.kept_manifest(what, pinned.as_ref(), cache).map_err(refused)?;
+    let document = client.kept_manifest(what, pinned.as_ref(), cache).map_err(refused)?;
     let digest = Digest::of(&document);
-    let mut depth = 0;
-    let Parts { config, layers } = loop {
-        match parse(&document, platform).map_err(told)? {
-            Document::Image(parts) => break parts,
-            Document::Index(list) => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return Err(told(format!("its indexes lie in each other more than {MAX_DEPTH} deep")));
-                }
-                let chosen = named(&list[0]).map_err(told)?.digest;
-                document = client.kept_manifest(&chosen.to_string(), Some(&chosen), cache).map_err(refused)?;
-            }
-        }
-    };
+    let mut fetch = |digest: &Digest| client.kept_manifest(&digest.to_string(), Some(digest), cache);
+    let mut finder = Finder { platform, fetch: &mut fetch, accept: &mut |parts, _| Ok(Ok(parts)), looked_at: 0 };
+    let found = finder.document(&document).map_err(refused)?;
+    let Parts { config, layers } = found.map_err(|NotThis(why)| told(why))?;
     let limit = Limits::default().bytes;
     if let Some(layer) = layers.iter().find(|layer| layer.size > limit) {
         return Err(told(format!("layer {} has {} bytes; at most {limit} are fetched", layer.digest, layer.size)));
@@ -146,11 +136,9 @@ pub fn pull(
     results.into_iter().collect::<Result<Vec<()>, Error>>()?;
     let config_file = cache.path(&config.digest);
     let config = std::fs::read(&config_file).map_err(Error::io("reading", &config_file))?;
-    let blobs = layers.iter().map(|layer| Blob {
-        file: Arc::new(cache.path(&layer.digest)),
-        offset: 0,
-        length: layer.size,
-        digest: Some(layer.digest.clone()),
+    let blobs = layers.iter().map(|layer| {
+        let file = Arc::new(cache.path(&layer.digest));
+        Some(Blob { file, offset: 0, length: layer.size, digest: Some(layer.digest.clone()) })
     });
     let names = match name {
         Some(name) => vec![name.clone()],

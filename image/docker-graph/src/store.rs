@@ -214,7 +214,7 @@ impl Store {
         let repository = format!("{}/{}", from.registry(), from.repository());
         let folder = self.root.join("image/vfs/distribution");
         for layer in &image.layers {
-            let Some(digest) = &layer.blob.digest else { continue };
+            let Some(digest) = layer.blob.as_ref().and_then(|blob| blob.digest.as_ref()) else { continue };
             let by_digest = digest.below(&folder.join("diffid-by-digest"));
             let by_diff_id = layer.diff_id.below(&folder.join("v2metadata-by-diffid"));
             for file in [&by_digest, &by_diff_id] {

@@ -186,8 +186,8 @@ fn contents(project: &Project, recipe: &str) -> BTreeMap<String, Vec<u8>> {
     let platform = helix_docker_graph::Platform { architecture: "arm64".into() };
     let image = helix_docker_graph::read_layout(&layout, None, &platform).expect("a layout").remove(0);
     let mut contents = BTreeMap::new();
-    for layer in &image.layers {
-        let stream = std::fs::File::open(&*layer.blob.file).expect("a layer");
+    for blob in image.layers.iter().filter_map(|layer| layer.blob.as_ref()) {
+        let stream = std::fs::File::open(&*blob.file).expect("a layer");
         for entry in tar::Archive::new(stream).entries().expect("a layer") {
             let mut entry = entry.expect("a member");
             let name = entry.path().expect("a name").display().to_string();

@@ -306,3 +306,35 @@ fn what_a_registry_should_not_send_is_refused() {
     let message = pulled(&Root::new(), &host, &format!("@{manifest}")).expect_err("another manifest").to_string();
     assert!(message.contains("the registry sent sha256:"), "{message}");
 }
+
+#[test]
+fn what_is_no_image_is_passed_over_in_an_index_of_a_registry_too() {
+    let mut shelf = shelf();
+    let descriptor = |bytes: &[u8]| {
+        let (kind, digest) = ("application/vnd.oci.image.manifest.v1+json", Digest::of(bytes).to_string());
+        json!({ "mediaType": kind, "digest": digest, "size": bytes.len() })
+    };
+    // Their own manifests alone say that these are a signature and an artifact.
+    let manifest: serde_json::Value = serde_json::from_slice(&shelf.manifest).expect("a manifest");
+    let mut signature = manifest.clone();
+    signature["layers"][0]["mediaType"] = json!("application/vnd.dev.cosign.simplesigning.v1+json");
+    signature["layers"].as_array_mut().expect("layers").truncate(1);
+    let mut artifact = manifest;
+    artifact["config"]["mediaType"] = json!("application/vnd.oci.empty.v1+json");
+    let mut list = Vec::new();
+    for bytes in [signature.to_string().into_bytes(), artifact.to_string().into_bytes(), shelf.manifest.clone()] {
+        list.push(descriptor(&bytes));
+        shelf.blobs.insert(Digest::of(&bytes).to_string(), bytes);
+    }
+    let kind = "application/vnd.oci.image.index.v1+json";
+    shelf.manifest = json!({ "schemaVersion": 2, "mediaType": kind, "manifests": list }).to_string().into_bytes();
+    works(shelf, Shelf::respond);
+    // With nothing else there, the first one says what it is.
+    let refused = fails(move |_, request| {
+        if request.path.ends_with("/1") {
+            return ok(json!({ "schemaVersion": 2, "manifests": list[..1] }).to_string().as_bytes());
+        }
+        ok(signature.to_string().as_bytes())
+    });
+    assert!(refused.contains("no container image") && refused.contains("simplesigning"), "{refused}");
+}
