@@ -102,6 +102,11 @@ pub(crate) fn shown(url: &Url) -> String {
 pub(crate) fn reasons(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words: Vec<String> = causes(error).map(ToString::to_string).collect();
     words.dedup();
+    // The library's words for the stage it was in tell people nothing that the cause does not tell.
+    let stages = ["client error (", "error decoding response body", "request or response body error"];
+    let cause = words.pop().unwrap_or_default();
+    words.retain(|text| !stages.iter().any(|stage| text.starts_with(stage)));
+    words.push(cause);
     words.join(": ")
 }
 

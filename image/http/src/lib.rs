@@ -5,8 +5,10 @@
 
 mod proxies;
 
-pub use proxies::{Proxies, ProxyFault};
+pub use proxies::{Proxies, ProxyFault, is_this_machine};
 pub use url::Url;
+/// The fields of a form, for the body of a request.
+pub use url::form_urlencoded::Serializer as Form;
 
 #[cfg(feature = "client")]
 mod client;

@@ -63,7 +63,7 @@ impl Proxies {
             _ => None,
         }?;
         let (host, port) = (url.host()?, url.port_or_known_default());
-        (!is_this_machine(&host) && !self.except.iter().any(|entry| covers(entry, &host, port))).then_some(proxy)
+        (!is_this_machine(url) && !self.except.iter().any(|entry| covers(entry, &host, port))).then_some(proxy)
     }
 
     /// The variables by which another program takes the same way: small letters, which every program reads. A program
@@ -82,16 +82,20 @@ impl Proxies {
     }
 }
 
-/// Whether a host is this machine, by its name or address.
-fn is_this_machine(host: &Host<&str>) -> bool {
-    match host {
-        Host::Domain(name) => {
-            let name = name.trim_end_matches('.').to_ascii_lowercase();
-            name == "localhost" || name.ends_with(".localhost")
-        }
-        Host::Ipv4(ip) => ip.is_loopback(),
-        Host::Ipv6(ip) => IpAddr::from(*ip).to_canonical().is_loopback(),
+/// Whether an address is one of this machine, by its name or number.
+pub fn is_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_local_name(name),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => IpAddr::from(ip).to_canonical().is_loopback(),
+        None => false,
     }
+}
+
+/// Whether a name is always this machine's (RFC 6761, 6.3).
+pub(crate) fn is_local_name(name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || name.ends_with(".localhost")
 }
 
 /// The address of a proxy, which people also write without a scheme.

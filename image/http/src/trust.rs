@@ -17,7 +17,7 @@ pub struct Trust {
     /// Those of the machine, or added to them. They count as servers' own certificates too.
     known: Vec<CertificateDer<'static>>,
     own: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
-    anybody: bool,
+    this_machine: bool,
 }
 
 /// A file of certificates or keys that cannot be used.
@@ -38,7 +38,7 @@ impl Trust {
         for fault in found.errors {
             tracing::warn!("reading this machine's trust store: {fault}");
         }
-        Self { known: found.certs, own: None, anybody: false }
+        Self { known: found.certs, own: None, this_machine: false }
     }
 
     /// Adds a folder as Docker's engine has one for each registry: authorities in `*.crt`, and who we are in `*.cert`
@@ -74,10 +74,10 @@ impl Trust {
         Ok(self)
     }
 
-    /// Trusts any certificate: as good as no TLS, and for this machine only.
+    /// Trusts this machine with any certificate, as engines do where a registry runs on it: plain HTTP would do as well.
     #[must_use]
-    pub fn anybody(self) -> Self {
-        Self { anybody: true, ..self }
+    pub fn and_this_machine(self) -> Self {
+        Self { this_machine: true, ..self }
     }
 
     /// All trusted authorities in PEM, for programs that read them from a file.
@@ -94,7 +94,7 @@ impl Trust {
         let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
             .build()
             .map_err(|e| rustls::Error::General(e.to_string()))?;
-        let verifier = Verifier { authorities: verifier, known: self.known, anybody: self.anybody };
+        let verifier = Verifier { authorities: verifier, known: self.known, this_machine: self.this_machine };
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()?
             .dangerous()
@@ -132,7 +132,15 @@ fn pem(kind: &str, bytes: &[u8]) -> String {
 struct Verifier {
     authorities: Arc<WebPkiServerVerifier>,
     known: Vec<CertificateDer<'static>>,
-    anybody: bool,
+    this_machine: bool,
+}
+
+fn is_this_machine(name: &ServerName<'_>) -> bool {
+    match name {
+        ServerName::DnsName(name) => crate::proxies::is_local_name(name.as_ref()),
+        ServerName::IpAddress(ip) => std::net::IpAddr::from(*ip).to_canonical().is_loopback(),
+        _ => false,
+    }
 }
 
 impl ServerCertVerifier for Verifier {
@@ -144,7 +152,7 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        if self.anybody {
+        if self.this_machine && is_this_machine(name) {
             return Ok(ServerCertVerified::assertion());
         }
         let verdict = self.authorities.verify_server_cert(server, between, name, ocsp, now);
