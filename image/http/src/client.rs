@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use reqwest::blocking::{Client as Inner, RequestBuilder, Response};
+use reqwest::blocking::{Body, Client as Inner, RequestBuilder, Response};
 use reqwest::{Method, Proxy, StatusCode, redirect};
 use url::Url;
 
@@ -120,8 +120,13 @@ impl Request<'_> {
     }
 
     /// What is sent along.
-    pub fn body(self, bytes: impl Into<reqwest::blocking::Body>) -> Self {
-        Self { inner: self.inner.body(bytes), ..self }
+    pub fn body(self, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { inner: self.inner.body(bytes.into()), ..self }
+    }
+
+    /// What is sent along: so many bytes of a reader.
+    pub fn body_of(self, reader: impl Read + Send + 'static, length: u64) -> Self {
+        Self { inner: self.inner.body(Body::sized(reader, length)), ..self }
     }
 
     /// How long the answer may take, sending included, instead of what the client says.
@@ -200,6 +205,11 @@ impl Answer {
         self.inner.status().as_u16()
     }
 
+    /// The status and its name.
+    pub fn status_text(&self) -> String {
+        self.inner.status().to_string()
+    }
+
     /// The address that was answered for, after all redirects.
     pub fn url(&self) -> &Url {
         self.inner.url()
@@ -224,7 +234,7 @@ impl Answer {
         if status.is_success() {
             return Ok(self);
         }
-        let text = status.to_string();
+        let text = self.status_text();
         let fault = match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Fault::Refused(text),
             StatusCode::NOT_FOUND | StatusCode::GONE => Fault::Gone(text),

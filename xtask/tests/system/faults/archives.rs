@@ -90,7 +90,6 @@ fn an_error_of_the_proxy_is_called_one() {
         project.assert_nothing_half_made();
     };
     proxied(&format!("http://127.0.0.1:{}", closed_port()));
-    project.server.misbehave("InRelease", Fault::Status(502));
     project.server.misbehave("Release", Fault::Status(502));
     proxied(&project.server.url());
     project.server.behave();

@@ -92,8 +92,7 @@ fn a_package_that_is_refused_or_wrong_has_not_vanished() {
         (Fault::Corrupt, "nothing of it was kept"),
     ] {
         project.server.misbehave("mini-tool_1", fault);
-        let run = project.build().ends_with(5);
-        run.says(&[words]);
+        let run = project.build().ends_with(5).says(&[words]);
         assert!(!run.stderr.contains("resolving anew"), "{}", run.stderr);
         project.assert_nothing_half_made();
         project.server.behave();
