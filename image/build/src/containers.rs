@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use helix_docker_graph::{
-    BlobCache, Digest, Image, Limits, Options, Patience, Platform, Reference, Sharing, digest_of, flatten, image_tree,
-    import, pull, read_archive, read_layout,
+    BlobCache, Digest, Image, Limits, News, Options, Patience, Platform, Reference, Sharing, digest_of, flatten,
+    image_tree, import, pull, read_archive, read_layout,
 };
 use helix_recipe::{ContainerImage, ImageSource};
 use helix_rootfs::clean;
@@ -205,7 +205,7 @@ impl Session<'_> {
                 )));
             }
             None => {
-                let digest = digest_of(&reference, Patience::default())?.to_string();
+                let digest = digest_of(&reference, Patience::default(), &|news| self.hear(news))?.to_string();
                 lock.set_image(architecture, text, &digest);
                 lock.write(&job.lock_file())?;
                 digest
@@ -265,6 +265,13 @@ impl Session<'_> {
         }
     }
 
+    /// What a registry has people know; single blobs are no progress of a build.
+    fn hear(&self, news: News) {
+        if let News::Note(note) = news {
+            self.shop().progress.warn(&note);
+        }
+    }
+
     fn images(&self, image: &ContainerImage, source: &Source, scratch: &Path, epoch: u64) -> Result<Vec<Built>, Error> {
         let platform = Platform { architecture: self.job().recipe.architecture.to_string() };
         let name = image.name.as_deref().map(reference).transpose()?;
@@ -275,7 +282,7 @@ impl Session<'_> {
             Source::Layout(path) => read_layout(path, name, &platform)?,
             Source::Registry(reference) => {
                 let blobs = BlobCache::new(&self.shop().store.dir(Kind::Blobs.name()), self.job().conduct.offline);
-                vec![pull(reference, name, &platform, &blobs, Patience::default(), &|_| ())?]
+                vec![pull(reference, name, &platform, &blobs, Patience::default(), &|news| self.hear(news))?]
             }
             Source::Build(build) => {
                 let built = build.image(self.shop(), name.cloned().into_iter().collect())?;

@@ -223,8 +223,10 @@ struct Mirrors {
     twins: Vec<Archive>,
 }
 
+/// Only then is it worth asking what the archive has now: a refusal or wrong bytes would meet the new answer as well, and
+/// must not be taken for it.
 fn all_gone(failures: &[FetchError]) -> bool {
-    failures.iter().all(|f| matches!(f, FetchError::Gone { .. } | FetchError::Mismatch { .. }))
+    failures.iter().all(FetchError::is_gone)
 }
 
 fn ask(

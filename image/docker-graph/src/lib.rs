@@ -43,7 +43,7 @@ pub use crate::layout::write_layout;
 pub use crate::manifest::Platform;
 pub use crate::pack::{Packed, compose, flatten, pack};
 pub use crate::plant::Sharing;
-pub use crate::registry::{BlobCache, Patience, digest_of, pull};
+pub use crate::registry::{BlobCache, News, Patience, digest_of, pull};
 pub use crate::tar_split::assemble;
 pub use oci_spec::distribution::Reference;
 

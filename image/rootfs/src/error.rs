@@ -97,6 +97,12 @@ pub enum ArchiveFaultKind {
     WrongKey,
     /// The mirror did not answer.
     Unreachable,
+    /// The proxy on the way to the mirror is at fault.
+    Proxy,
+    /// No authority that is trusted vouches for the mirror.
+    Untrusted,
+    /// The mirror does not give us its files.
+    Refused,
     /// The mirror answers, but has no such suite.
     NoSuchSuite,
     /// A file is not the one that the signed Release file names.
@@ -122,6 +128,18 @@ impl std::fmt::Display for ArchiveFault {
             ArchiveFaultKind::Unreachable => (
                 "the mirror cannot be reached",
                 "check the network, name another one with --mirror, or work from the cache with --offline",
+            ),
+            ArchiveFaultKind::Proxy => (
+                "the mirror cannot be reached through the proxy",
+                "check http_proxy, https_proxy and no_proxy, and whether the proxy lets requests for the mirror through",
+            ),
+            ArchiveFaultKind::Untrusted => (
+                "the mirror's certificate is not trusted",
+                "add its authority to this machine's trust store, or name a file of certificates in SSL_CERT_FILE",
+            ),
+            ArchiveFaultKind::Refused => (
+                "the mirror refuses to give its files",
+                "check the mirror's address, and whether it wants a password or another network",
             ),
             ArchiveFaultKind::NoSuchSuite => {
                 ("the mirror has no such suite or component", "check `suites`, `components` and `mirror` in the recipe")
