@@ -27,7 +27,7 @@ pub const JUNIT: &str = "junit.xml";
 const GROWTH_MIB: u64 = 4096;
 /// The size of the blank data disk that the test attaches, in bytes.
 const DATA_DISK: u64 = 2 << 30;
-/// How long a guest may take to power off.
+/// How long a guest of the usual pace may take to power off.
 const POWER_OFF: Duration = Duration::from_secs(90);
 
 /// What the boot test is told besides the image.
@@ -36,7 +36,7 @@ struct Test<'a> {
     tools: &'a Tools,
     /// A folder for the run, short enough for sockets.
     run_folder: &'a Path,
-    /// How long the guest may take to settle. Under emulation on two slow cores it takes some two minutes.
+    /// How long a guest of the usual pace may take to settle. Under emulation on two slow cores it takes some two minutes.
     deadline: Duration,
     /// The host encoder that the guest's elements are tested with.
     host_encoder: Option<&'a Path>,
@@ -67,10 +67,16 @@ fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inputs)
                 let mut done = |result: &CheckResult| test.progress.advance(1, &result.name);
                 report.checks.extend(encode_check::run(&mut running, program, &mut done));
             }
+            report.slowdown = running.pace();
             let ended = running.shutdown(POWER_OFF);
             tracing::info!("the guest ended by {:?} after {:.1} s", ended.how, ended.took.as_secs_f32());
             let passed = report.checks.iter().filter(|c| c.outcome == Outcome::Passed).count();
-            test.progress.end(&format!("{passed} of {} passed", report.checks.len()));
+            let slow = if report.slowdown.is_slow() {
+                format!("; the guest was {0} times slower than usual, and had {0} times as long", report.slowdown)
+            } else {
+                String::new()
+            };
+            test.progress.end(&format!("{passed} of {} passed{slow}", report.checks.len()));
             report
         }
         Err(BootFailure::Prepare(e)) => {
@@ -216,7 +222,7 @@ fn discard_check(running: &mut helix_vm::Running) -> CheckResult {
         let could_not = |why: String| Outcome::CouldNotRun { why };
         let timeout = Duration::from_secs(180);
         let mut step = |command: &str| -> Result<u64, Outcome> {
-            let output = running.agent().exec(command, timeout).map_err(|e| could_not(e.to_string()))?;
+            let output = running.exec(command, timeout).map_err(|e| could_not(e.to_string()))?;
             if output.exit_code != Some(0) {
                 return Err(could_not(format!("{command}: {}{}", output.stdout_text(), output.stderr_text())));
             }

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::agent::Agent;
+use crate::pace::Pace;
 use crate::serial::readable_text;
 
-/// How long each question may take: a guest in trouble must not hold up the report for long.
+/// How long each question may take in a guest of the usual pace: a guest in trouble must not hold up the report for long.
 const ANSWER: Duration = Duration::from_secs(15);
 /// How much of each answer is kept, in bytes from the end.
 const KEPT: usize = 16 * 1024;
@@ -23,8 +24,8 @@ pub struct Diagnosis {
 
 impl Diagnosis {
     /// Asks the guest. What it does not answer is said in the place of the answer.
-    pub(crate) fn take(agent: &mut Agent) -> Self {
-        let mut ask = |command: &str| match agent.exec(command, ANSWER) {
+    pub(crate) fn take(agent: &mut Agent, pace: &mut Pace) -> Self {
+        let mut ask = |command: &str| match agent.exec_at(pace, command, ANSWER) {
             Ok(output) => tail(&readable_text(&[output.stdout, output.stderr].concat()), KEPT).to_owned(),
             Err(error) => format!("({error})"),
         };

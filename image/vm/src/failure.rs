@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::accel::AccelReport;
 use crate::diagnosis::{Diagnosis, write_block};
+use crate::pace::Pace;
 use crate::programs::Error;
 use crate::report::Timings;
 use crate::serial::Stage;
@@ -42,7 +43,7 @@ pub enum Reason {
     },
     /// The deadline passed.
     Deadline {
-        /// How long the boot was given.
+        /// How long the boot was given in the end, stretched by the guest's pace.
         seconds: u64,
     },
     /// The system is up, but units failed.
@@ -86,6 +87,8 @@ pub struct GuestFailure {
     pub qemu_version: String,
     /// When the stages were reached.
     pub timings: Timings,
+    /// How many times slower than usual the guest was.
+    pub slowdown: Pace,
     /// The end of what QEMU itself printed.
     pub qemu_output: String,
     /// The last lines of the serial console.
@@ -100,6 +103,9 @@ impl std::fmt::Display for GuestFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let elapsed = self.elapsed.as_secs_f32();
         write!(f, "{} (stage reached: {}, {elapsed:.1} s, accelerator {})", self.reason, self.stage, self.accelerator)?;
+        if self.slowdown.is_slow() {
+            write!(f, "\n  the guest was {} times slower than usual, and had more time for that", self.slowdown)?;
+        }
         if !self.qemu_output.is_empty() {
             write_block(f, "QEMU said", self.qemu_output.lines())?;
         }
@@ -126,6 +132,7 @@ mod tests {
             accelerator: AccelReport { chosen: Accelerator::Kvm, rejected: Vec::new() },
             qemu_version: "11.1.2".into(),
             timings: Timings::default(),
+            slowdown: Pace::default(),
             qemu_output: "warning: something".into(),
             serial_tail: vec!["[  OK  ] Reached target".into(), "vm login:".into()],
             diagnosis: Some(Diagnosis {

@@ -9,6 +9,7 @@ use crate::accel::AccelReport;
 use crate::checks::{CheckResult, Outcome};
 use crate::failure::GuestFailure;
 use crate::guest::Settled;
+use crate::pace::Pace;
 use crate::serial::Stage;
 
 /// When the stages of a boot were first seen, since the start of QEMU. A stage that prints nothing is not seen.
@@ -59,6 +60,8 @@ pub struct BootReport {
     pub qemu_version: String,
     /// When the stages were reached.
     pub timings: Timings,
+    /// How many times slower than usual the guest has shown to be; its time-outs were as many times longer.
+    pub slowdown: Pace,
     /// What became of systemd's start-up jobs, where the guest came that far.
     pub settled: Option<Settled>,
     /// What `systemd-analyze time` says inside the guest.
@@ -97,7 +100,8 @@ impl BootReport {
         let mut case = TestCase::new("boot", status);
         let took = self.failure.as_ref().map(|failure| failure.elapsed).or(self.timings.settled);
         case.set_time(took.unwrap_or_default());
-        case.set_system_out(format!("accelerator: {}\nQEMU: {}", self.accelerator, self.qemu_version));
+        let (accelerator, qemu, slowdown) = (&self.accelerator, &self.qemu_version, self.slowdown);
+        case.set_system_out(format!("accelerator: {accelerator}\nQEMU: {qemu}\nslowdown: {slowdown}"));
         case
     }
 }
@@ -109,6 +113,7 @@ impl From<GuestFailure> for BootReport {
             accelerator: failure.accelerator.clone(),
             qemu_version: failure.qemu_version.clone(),
             timings: failure.timings.clone(),
+            slowdown: failure.slowdown,
             settled: None,
             systemd_analyze: None,
             checks: Vec::new(),
@@ -172,6 +177,7 @@ mod tests {
             accelerator: AccelReport { chosen: Accelerator::Kvm, rejected: Vec::new() },
             qemu_version: "11.1.2".into(),
             timings,
+            slowdown: Pace::default(),
             settled: Some(Settled::Degraded(vec!["a.service".into()])),
             systemd_analyze: Some("Startup finished in 30 s".into()),
             checks: vec![

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use crate::accel::AccelReport;
-use crate::agent::Agent;
+use crate::agent::{self, Agent, ExecOutput};
 use crate::checks::Check;
 use crate::child::QemuChild;
 use crate::folder::RunFolder;
 use crate::guest::Settled;
 use crate::overlay;
+use crate::pace::Pace;
 use crate::process::Process;
 use crate::programs::{Error, QemuFacts};
 use crate::qmp::Qmp;
@@ -33,12 +34,26 @@ pub struct Running {
     pub(crate) settled: Settled,
     pub(crate) qmp: Qmp,
     pub(crate) agent: Agent,
+    pub(crate) pace: Pace,
 }
 
 impl Running {
     /// The guest agent.
     pub fn agent(&mut self) -> &mut Agent {
         &mut self.agent
+    }
+
+    /// How slow the guest has shown to be.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Runs a shell command in the guest, for up to `timeout`, which is stretched by the guest's pace.
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not end in time; it is then killed.
+    pub fn exec(&mut self, shell: &str, timeout: Duration) -> Result<ExecOutput, agent::Error> {
+        self.agent.exec_at(&mut self.pace, shell, timeout)
     }
 
     /// QEMU's control connection.
@@ -73,7 +88,7 @@ impl Running {
     pub fn check(&mut self, checks: &[Check], done: &mut dyn FnMut(&crate::CheckResult)) -> BootReport {
         let mut results = Vec::with_capacity(checks.len());
         for check in checks {
-            let result = check.run(&mut self.agent);
+            let result = check.run(&mut self.agent, &mut self.pace);
             done(&result);
             results.push(result);
         }
@@ -81,6 +96,7 @@ impl Running {
             accelerator: self.accelerator.clone(),
             qemu_version: self.facts.version.clone(),
             timings: self.timings.clone(),
+            slowdown: self.pace,
             settled: Some(self.settled.clone()),
             systemd_analyze: self.systemd_analyze(),
             checks: results,
@@ -96,13 +112,14 @@ impl Running {
 
     /// The guest's own account of its boot; a guest without systemd-analyze has none.
     fn systemd_analyze(&mut self) -> Option<String> {
-        let output = self.agent.exec("systemd-analyze time", ANALYZE).ok()?;
+        let output = self.exec("systemd-analyze time", ANALYZE).ok()?;
         (output.exit_code == Some(0)).then(|| output.stdout_text())
     }
 
-    /// Ends the machine, politely for up to `timeout` and then by force; see [`Shutdown`] for the steps.
+    /// Ends the machine, politely for up to `timeout`, which is stretched by the guest's pace, and then by force; see
+    /// [`Shutdown`] for the steps.
     pub fn shutdown(mut self, timeout: Duration) -> ShutdownOutcome {
-        shutdown::end(&mut *self.child, Some(&mut self.agent), Some(&mut self.qmp), timeout)
+        shutdown::end(&mut *self.child, Some(&mut self.agent), Some(&mut self.qmp), timeout, self.pace)
     }
 
     /// Ends QEMU at once, as if the power had failed.

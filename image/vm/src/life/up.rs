@@ -22,6 +22,7 @@ use crate::boot::{self, Booting};
 use crate::failure::{GuestFailure, Reason};
 use crate::guest::Settled;
 use crate::machine::Arch;
+use crate::pace::Pace;
 use crate::process::Process;
 use crate::programs::{Programs, QemuFacts};
 use crate::qmp::Qmp;
@@ -45,7 +46,7 @@ pub struct UpConfig {
     pub memory_mib: Option<u64>,
     /// The host encoder's program; without it none is started.
     pub encoder: Option<PathBuf>,
-    /// How long the guest has to settle.
+    /// How long a guest of the usual pace has to settle.
     pub deadline: Duration,
     /// Set by somebody else, it ends [`Vm::up`] soon: nothing half-made stays, and a guest that is on its way goes on.
     pub interrupted: Arc<AtomicBool>,
@@ -193,7 +194,7 @@ impl Vm {
         let lost = |why: String| Error::Lost { name: self.name().to_owned(), why };
         let run = self.run().map_err(|error| lost(error.to_string()))?;
         let mut run = run.ok_or_else(|| lost(format!("{} is missing", self.run_file().display())))?;
-        self.resume().map_err(lost)?;
+        self.resume(run.pace).map_err(lost)?;
         self.ensure_encoder(up, tell)?;
         if !run.ready {
             let prepare = begun.elapsed();
@@ -212,20 +213,21 @@ impl Vm {
     }
 
     /// A machine that QEMU stopped, because the computer's disk was full, goes on. The error says why it cannot.
-    fn resume(&self) -> Result<(), String> {
+    fn resume(&self, pace: Pace) -> Result<(), String> {
         let socket = self.sockets().qmp_socket();
-        let deadline = Instant::now() + ANSWER;
+        let answer = pace.stretch(ANSWER);
+        let deadline = Instant::now() + answer;
         // Just started, QEMU does not listen yet.
         let mut qmp = loop {
-            match Qmp::connect(&socket, ANSWER) {
+            match Qmp::connect(&socket, answer) {
                 Ok(qmp) => break qmp,
                 Err(error) if Instant::now() >= deadline => return Err(error.to_string()),
                 Err(_) => std::thread::sleep(Duration::from_millis(50)),
             }
         };
-        let status = qmp.status(ANSWER).map_err(|error| error.to_string())?;
+        let status = qmp.status(answer).map_err(|error| error.to_string())?;
         if status == "paused" || status == "io-error" {
-            qmp.execute("cont", json!({}), ANSWER).map_err(|error| error.to_string())?;
+            qmp.execute("cont", json!({}), answer).map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -259,8 +261,8 @@ impl Vm {
         if let Settled::Degraded(units) = running.settled() {
             run.failed_units.clone_from(units);
         }
-        self.pin_host_key(running.agent())?;
-        run.ready = true;
+        self.pin_host_key(&mut running)?;
+        (run.ready, run.pace) = (true, running.pace());
         state::write(&self.run_file(), run)?;
         self.forget_previous(run);
         Ok(())

@@ -238,6 +238,18 @@ fn a_qemu_that_does_not_answer_is_told_and_ended() {
 }
 
 #[test]
+fn a_guest_that_was_slow_to_come_up_has_more_time_to_go() {
+    let world = World::new();
+    world.up_with(&world.config("deaf,stubborn")).unwrap();
+    let text = std::fs::read_to_string(world.file("run/run.json")).unwrap();
+    assert!(text.contains("\"pace\": 1.0"), "{text}");
+    std::fs::write(world.file("run/run.json"), text.replace("\"pace\": 1.0", "\"pace\": 4.0")).unwrap();
+    let ended = world.vm().down(Duration::from_millis(400)).unwrap().ended.unwrap();
+    assert_eq!(ended.how, Shutdown::Quit);
+    assert!(ended.took >= Duration::from_millis(1600), "{:?}", ended.took);
+}
+
+#[test]
 fn a_qemu_whose_run_json_is_lost_is_ended_gently_and_started_again() {
     let world = World::new();
     world.up();
