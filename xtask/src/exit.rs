@@ -161,6 +161,15 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
 }
 
+/// What is known of a guest that does not come up.
+fn guest(failure: &Failure) -> Option<&helix_vm::GuestFailure> {
+    match failure {
+        Failure::Pipeline(Error::DoesNotBoot { failure, .. }) => Some(failure),
+        Failure::Vm(helix_vm::life::Error::Guest { failure, .. }) => Some(failure),
+        _ => None,
+    }
+}
+
 /// Shows a failure and turns the result into an exit code.
 pub(crate) fn finish(result: Result<(), Failure>, json: bool) -> ExitCode {
     let Err(failure) = result else { return ExitCode::SUCCESS };
@@ -171,7 +180,10 @@ pub(crate) fn finish(result: Result<(), Failure>, json: bool) -> ExitCode {
             Failure::Pipeline(Error::Recipe(faults)) => serde_json::to_value(faults).unwrap_or_default(),
             _ => serde_json::Value::Null,
         };
-        let document = serde_json::json!({ "error": { "code": code, "kind": name, "message": failure.to_string(), "faults": faults } });
+        let guest = guest(&failure);
+        let document = serde_json::json!({
+            "error": { "code": code, "kind": name, "message": failure.to_string(), "faults": faults, "guest": guest },
+        });
         crate::ui::out(&format!("{document:#}"));
     }
     match code {

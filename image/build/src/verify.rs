@@ -67,7 +67,7 @@ fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inputs)
                 let mut done = |result: &CheckResult| test.progress.advance(1, &result.name);
                 report.checks.extend(encode_check::run(&mut running, program, &mut done));
             }
-            report.slowdown = running.pace();
+            running.explain(&mut report);
             let ended = running.shutdown(POWER_OFF);
             tracing::info!("the guest ended by {:?} after {:.1} s", ended.how, ended.took.as_secs_f32());
             let passed = report.checks.iter().filter(|c| c.outcome == Outcome::Passed).count();
@@ -107,8 +107,10 @@ fn keep_booted(
     let key = SshKey::create(test.run_folder).map_err(|e| could_not(e.to_string()))?;
     let port = free_port().map_err(|e| could_not(format!("no free port on 127.0.0.1: {e}")))?;
     test.progress.begin("Booting the image", None);
-    let mut running = boot(&config(dir, manifest, test, Some((&key, port)))?, test.progress)
-        .map_err(|e| Error::CheckFailed(format!("the image does not boot: {e}")))?;
+    let mut running = boot(&config(dir, manifest, test, Some((&key, port)))?, test.progress).map_err(|e| match e {
+        BootFailure::Prepare(e) => could_not(format!("the image could not be booted: {e}")),
+        BootFailure::Guest(failure) => Error::DoesNotBoot { failure, report: None },
+    })?;
     test.progress.end("up");
     say(&key.command_line(&login(&manifest.resolved_recipe), port));
     while running.is_alive() && !ended() {
@@ -270,10 +272,11 @@ fn record(dir: &Path, manifest: &mut Manifest, report: &BootReport, inputs: &Inp
 }
 
 fn judge(report: &BootReport, dir: &Path) -> Result<(), Error> {
-    let see = format!("the whole report: {}", dir.join(REPORT).display());
+    let file = dir.join(REPORT);
     if let Some(failure) = &report.failure {
-        return Err(Error::CheckFailed(format!("the image does not boot: {failure}\n{see}")));
+        return Err(Error::DoesNotBoot { failure: Box::new(failure.clone()), report: Some(file) });
     }
+    let see = format!("the whole report: {}", file.display());
     let (mut failed, mut unknown) = (Vec::new(), Vec::new());
     for check in &report.checks {
         match &check.outcome {

@@ -298,6 +298,7 @@ impl Booting {
             timings,
             slowdown: self.pace,
             qemu_output,
+            serial_failures: self.serial.failures(),
             serial_tail,
             diagnosis,
         };

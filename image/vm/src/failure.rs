@@ -91,6 +91,8 @@ pub struct GuestFailure {
     pub slowdown: Pace,
     /// The end of what QEMU itself printed.
     pub qemu_output: String,
+    /// What systemd wrote to the serial console about units that failed.
+    pub serial_failures: Vec<String>,
     /// The last lines of the serial console.
     pub serial_tail: Vec<String>,
     /// What the guest says, where its agent answers.
@@ -109,12 +111,21 @@ impl std::fmt::Display for GuestFailure {
         if !self.qemu_output.is_empty() {
             write_block(f, "QEMU said", self.qemu_output.lines())?;
         }
+        if !self.serial_failures.is_empty() {
+            write_block(f, "failures on the serial console", self.serial_failures.iter().map(String::as_str))?;
+        }
         if self.serial_tail.is_empty() {
             write!(f, "\n  the serial console is empty")?;
         } else {
             write_block(f, "end of the serial console", self.serial_tail.iter().map(String::as_str))?;
         }
-        self.diagnosis.as_ref().map_or(Ok(()), |diagnosis| write!(f, "{diagnosis}"))
+        match (&self.diagnosis, &self.reason) {
+            (Some(diagnosis), _) => write!(f, "{diagnosis}"),
+            (None, Reason::Deadline { .. }) => {
+                f.write_str("\n  the guest's agent did not answer: it tells nothing of units, journal and cloud-init")
+            }
+            (None, _) => Ok(()),
+        }
     }
 }
 
@@ -134,13 +145,18 @@ mod tests {
             timings: Timings::default(),
             slowdown: Pace::default(),
             qemu_output: "warning: something".into(),
+            serial_failures: vec!["[FAILED] Failed to start a.service".into()],
             serial_tail: vec!["[  OK  ] Reached target".into(), "vm login:".into()],
             diagnosis: Some(Diagnosis {
-                failed_units: "0 loaded units listed.".into(),
+                failed_units: "a.service loaded failed failed A".into(),
                 jobs: "12 docker.service start running".into(),
                 journal: "dockerd: still waiting".into(),
+                warnings: "a: no such file".into(),
+                cloud_init: "status: error".into(),
             }),
         };
         insta::assert_snapshot!(failure.to_string());
+        let without = GuestFailure { diagnosis: None, ..failure };
+        assert!(without.to_string().ends_with("it tells nothing of units, journal and cloud-init"), "{without}");
     }
 }

@@ -20,7 +20,7 @@ const MOST: f64 = 10.0;
 const BOOT_ROOM: f64 = 3.0;
 
 /// The usual guest's work: built-in commands alone, and a clock that nobody sets.
-pub(crate) const WORK: &str = "read -r a _ < /proc/uptime; i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; read -r b _ < /proc/uptime; echo $a $b";
+pub(crate) const WORK: &str = "read -r a _ < /proc/uptime; i=0; while [ $i -lt 40000 ]; do i=$((i+1)); done; read -r b _ < /proc/uptime; echo $a $b";
 /// How long the usual guest takes for it.
 const USUAL_WORK: Duration = Duration::from_millis(1000);
 
@@ -35,7 +35,7 @@ pub(crate) struct Usual {
 impl Usual {
     /// Quickstart for arm64, emulated on two quiet x86_64 processors.
     pub(crate) const QUIET: Self =
-        Self { kernel: Duration::from_secs(5), userspace: Duration::from_secs(20), agent: Duration::from_secs(50) };
+        Self { kernel: Duration::from_secs(3), userspace: Duration::from_secs(8), agent: Duration::from_secs(100) };
 
     /// The pace of a boot that has come to these stages.
     pub(crate) fn pace(&self, timings: &Timings) -> Pace {

@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::accel::AccelReport;
 use crate::checks::{CheckResult, Outcome};
+use crate::diagnosis::Diagnosis;
 use crate::failure::GuestFailure;
 use crate::guest::Settled;
 use crate::pace::Pace;
@@ -72,6 +73,8 @@ pub struct BootReport {
     pub failure: Option<GuestFailure>,
     /// The last lines of the serial console, when anything failed.
     pub serial_tail: Vec<String>,
+    /// What the guest says of itself, when the boot or a check did not pass.
+    pub diagnosis: Option<Diagnosis>,
 }
 
 impl BootReport {
@@ -118,6 +121,7 @@ impl From<GuestFailure> for BootReport {
             systemd_analyze: None,
             checks: Vec::new(),
             serial_tail: failure.serial_tail.clone(),
+            diagnosis: failure.diagnosis.clone(),
             failure: Some(failure),
         }
     }
@@ -187,6 +191,7 @@ mod tests {
             ],
             failure: None,
             serial_tail: Vec::new(),
+            diagnosis: None,
         }
     }
 

@@ -6,6 +6,7 @@ use crate::accel::AccelReport;
 use crate::agent::{self, Agent, ExecOutput};
 use crate::checks::Check;
 use crate::child::QemuChild;
+use crate::diagnosis::Diagnosis;
 use crate::folder::RunFolder;
 use crate::guest::Settled;
 use crate::overlay;
@@ -84,7 +85,8 @@ impl Running {
         self.child.ended().is_none()
     }
 
-    /// Runs `checks` in order; `done` hears of each result. A failed check does not keep the others from running.
+    /// Runs `checks` in order; `done` hears of each result. A failed check does not keep the others from running. See
+    /// [`Self::explain`] for the rest of the report.
     pub fn check(&mut self, checks: &[Check], done: &mut dyn FnMut(&crate::CheckResult)) -> BootReport {
         let mut results = Vec::with_capacity(checks.len());
         for check in checks {
@@ -92,7 +94,7 @@ impl Running {
             done(&result);
             results.push(result);
         }
-        let mut report = BootReport {
+        BootReport {
             accelerator: self.accelerator.clone(),
             qemu_version: self.facts.version.clone(),
             timings: self.timings.clone(),
@@ -102,12 +104,23 @@ impl Running {
             checks: results,
             failure: None,
             serial_tail: Vec::new(),
-        };
+            diagnosis: None,
+        }
+    }
+
+    /// Ends a report: how slow the guest was, and, where something failed, what its console and the guest itself say.
+    pub fn explain(&mut self, report: &mut BootReport) {
+        report.slowdown = self.pace;
         if !report.passed() {
             self.serial.read_new();
             report.serial_tail = self.serial.tail();
+            report.diagnosis = Some(self.diagnosis());
         }
-        report
+    }
+
+    /// What the guest says of itself.
+    pub(crate) fn diagnosis(&mut self) -> Diagnosis {
+        Diagnosis::take(&mut self.agent, &mut self.pace)
     }
 
     /// The guest's own account of its boot; a guest without systemd-analyze has none.

@@ -143,6 +143,7 @@ fn a_guest_that_comes_up_is_checked_and_shut_down() {
         "systemctl is-system-running --wait" => "running\n",
         "systemd-analyze time" => "Startup finished in 3 s\n",
         "docker info" => "overlay2\n",
+        crate::diagnosis::JOURNAL => "dockerd: overlay2 it is\n",
         _ => "",
     });
     let mut running = boot(&config, &mut |_| {}).unwrap();
@@ -153,11 +154,13 @@ fn a_guest_that_comes_up_is_checked_and_shut_down() {
         expect: Some(expect.into()),
         timeout: Duration::from_secs(5),
     };
-    let report = running.check(&[check("right", "overlay2"), check("wrong", "vfs")], &mut |_| {});
+    let mut report = running.check(&[check("right", "overlay2"), check("wrong", "vfs")], &mut |_| {});
+    running.explain(&mut report);
     assert_eq!(report.checks[0].outcome, Outcome::Passed);
     assert!(matches!(report.checks[1].outcome, Outcome::Failed { .. }) && !report.passed());
     assert_eq!(report.systemd_analyze.as_deref(), Some("Startup finished in 3 s"));
     assert_eq!(report.serial_tail, ["Linux version 6"]);
+    assert_eq!(report.diagnosis.unwrap().journal, "dockerd: overlay2 it is");
     assert!(report.timings.kernel <= report.timings.agent && report.timings.agent <= report.timings.settled);
     assert_eq!(running.shutdown(Duration::from_secs(10)).how, Shutdown::Guest);
 }
@@ -168,6 +171,9 @@ fn a_degraded_guest_is_a_failure_unless_allowed() {
         "systemctl is-system-running --wait" => "degraded\n",
         "systemctl --failed --plain --no-legend --full --no-pager" => "a.service loaded failed failed A\n",
         "systemctl list-jobs --no-pager --full" => "No jobs running.",
+        crate::diagnosis::JOURNAL => "a: exit 1",
+        unit if unit.contains("systemctl status") => "a.service - A: /bin/a: not found",
+        cloud if cloud.starts_with("cloud-init status --long") => "status: error",
         _ => "",
     };
     for allow_degraded in [false, true] {
@@ -184,7 +190,17 @@ fn a_degraded_guest_is_a_failure_unless_allowed() {
             Err(BootFailure::Guest(failure)) => {
                 assert!(!allow_degraded);
                 assert_eq!(failure.reason, Reason::Degraded { units: vec!["a.service".into()] });
-                assert_eq!(failure.diagnosis.as_ref().unwrap().jobs, "No jobs running.");
+                let (text, json) = (failure.to_string(), serde_json::to_value(&failure).unwrap());
+                let told = [
+                    ("failed_units", "a.service - A: /bin/a: not found"),
+                    ("jobs", "No jobs running."),
+                    ("journal", "a: exit 1"),
+                    ("cloud_init", "status: error"),
+                ];
+                for (field, words) in told {
+                    assert_eq!(json["diagnosis"][field], words);
+                    assert!(text.contains(words), "{text}");
+                }
             }
             Err(other) => panic!("{other}"),
         }

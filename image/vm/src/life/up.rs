@@ -19,6 +19,7 @@ use super::state::{self, Config, Run};
 use super::{create, encoder, start};
 use crate::accel::Accelerator;
 use crate::boot::{self, Booting};
+use crate::diagnosis::Diagnosis;
 use crate::failure::{GuestFailure, Reason};
 use crate::guest::Settled;
 use crate::machine::Arch;
@@ -90,6 +91,8 @@ pub struct Up {
     pub accelerator: Accelerator,
     /// Units of the guest that failed.
     pub failed_units: Vec<String>,
+    /// What the guest says of itself, when it has just come up with failed units.
+    pub diagnosis: Option<Diagnosis>,
     /// The host encoder.
     pub encoder: encoder::EncoderState,
     /// The time from the call until QEMU was started.
@@ -132,9 +135,9 @@ impl Vm {
         encoder::end(self)?;
         let (running, mut run, prepare) = self.start(&config, up, begun, tell)?;
         let boot = begun.elapsed() - prepare;
-        self.settled(running, &mut run)?;
+        let diagnosis = self.settled(running, &mut run)?;
         let up = self.result(&run, begun, prepare, boot)?;
-        Ok(Up { created, ..up })
+        Ok(Up { created, diagnosis, ..up })
     }
 
     fn create_if_missing(&self, up: &UpConfig, tell: &mut dyn FnMut(Event<'_>)) -> Result<Option<Copied>, Error> {
@@ -204,8 +207,9 @@ impl Vm {
             let watched = booting.watch(up.deadline, true, &up.interrupted, &mut progress);
             let running = watched.map_err(|failure| self.not_up(failure))?;
             let boot = begun.elapsed() - prepare;
-            self.settled(running, &mut run)?;
-            return self.result(&run, begun, prepare, boot);
+            let diagnosis = self.settled(running, &mut run)?;
+            let up = self.result(&run, begun, prepare, boot)?;
+            return Ok(Up { diagnosis, ..up });
         }
         self.forget_previous(&run);
         let up = self.result(&run, begun, Duration::ZERO, Duration::ZERO)?;
@@ -257,15 +261,18 @@ impl Vm {
     }
 
     /// Remembers that the guest is ready, and its host key; a system disk that was kept for the case that it is not goes.
-    fn settled(&self, mut running: Running, run: &mut Run) -> Result<(), Error> {
+    /// Returns what a guest with failed units says of itself.
+    fn settled(&self, mut running: Running, run: &mut Run) -> Result<Option<Diagnosis>, Error> {
+        let mut diagnosis = None;
         if let Settled::Degraded(units) = running.settled() {
             run.failed_units.clone_from(units);
+            diagnosis = Some(running.diagnosis());
         }
         self.pin_host_key(&mut running)?;
         (run.ready, run.pace) = (true, running.pace());
         state::write(&self.run_file(), run)?;
         self.forget_previous(run);
-        Ok(())
+        Ok(diagnosis)
     }
 
     fn result(&self, run: &Run, begun: Instant, prepare: Duration, boot: Duration) -> Result<Up, Error> {
@@ -279,6 +286,7 @@ impl Vm {
             sizes: run.sizes,
             accelerator: run.accelerator.chosen,
             failed_units: run.failed_units.clone(),
+            diagnosis: None,
             encoder: encoder::state(self)?,
             prepare,
             boot,
