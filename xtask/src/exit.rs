@@ -174,16 +174,26 @@ pub(crate) fn print_json(value: &impl serde::Serialize) {
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let is_error = error.use_stderr();
     if is_error && std::env::args_os().any(|word| word == "--json") {
-        print_error(2, &error.render().to_string(), &serde_json::Value::Null);
+        print_error(2, &error.render().to_string(), &serde_json::Value::Null, None);
     }
     // A reader that has gone needs no help.
     let _ = error.print();
     ExitCode::from(if is_error { 2 } else { 0 })
 }
 
-fn print_error(code: u8, message: &str, faults: &serde_json::Value) {
+fn print_error(code: u8, message: &str, faults: &serde_json::Value, guest: Option<&helix_vm::GuestFailure>) {
     let name = TABLE.iter().find(|(c, ..)| *c == code).map_or("unknown", |(_, name, _)| name);
-    print_json(&serde_json::json!({ "error": { "code": code, "kind": name, "message": message, "faults": faults } }));
+    let error = serde_json::json!({ "code": code, "kind": name, "message": message, "faults": faults, "guest": guest });
+    print_json(&serde_json::json!({ "error": error }));
+}
+
+/// What is known of a guest that does not come up.
+fn guest(failure: &Failure) -> Option<&helix_vm::GuestFailure> {
+    match failure {
+        Failure::Pipeline(Error::DoesNotBoot { failure, .. }) => Some(failure),
+        Failure::Vm(helix_vm::life::Error::Guest { failure, .. }) => Some(failure),
+        _ => None,
+    }
 }
 
 /// Shows a failure and turns the result into an exit code. With `--json` it becomes the verb's document, unless the verb has
@@ -196,7 +206,7 @@ pub(crate) fn finish(result: Result<(), Failure>, json: bool) -> ExitCode {
             Failure::Pipeline(Error::Recipe(faults)) => serde_json::to_value(faults).unwrap_or_default(),
             _ => serde_json::Value::Null,
         };
-        print_error(code, &failure.to_string(), &faults);
+        print_error(code, &failure.to_string(), &faults, guest(&failure));
     }
     match code {
         // It says itself what goes on.
