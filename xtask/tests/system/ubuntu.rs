@@ -11,6 +11,8 @@ use helix_command::Cmd;
 
 use crate::support::{Deb, Project, Publication, Signature, Suite, Synthetic, warm};
 
+mod kernel;
+
 /// Packages that Ubuntu has in `universe`, by the beginning of their names.
 const UNIVERSE: [&str; 4] = ["docker", "containerd", "gstreamer1.0-plugins-bad", "vulkan-tools"];
 /// Packages that have had a security update, by the beginning of their names.
