@@ -153,7 +153,7 @@ impl<'a> Workshop<'a> {
         let host = Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
         let mut twins = PathBuf::new();
         if let Some(packages) = resolution.twins.get(host.debian_name()) {
-            let inputs = Inputs::of("twins", 1).with_json("packages", packages);
+            let inputs = Inputs::of("twins", 2).with_json("packages", packages);
             let blobs = self.store.blobs(Kind::Packages, self.conduct.offline);
             let entry = self.store.get_or_make(Kind::Trees, &inputs, |dir| {
                 let files: Vec<PathBuf> = packages.iter().map(|p| blobs.path(&p.sha256)).collect();

@@ -11,6 +11,7 @@ use helix_command::Cmd;
 
 use crate::support::{Deb, Project, Publication, Signature, Suite, Synthetic, warm};
 
+mod coreutils;
 mod kernel;
 
 /// Packages that Ubuntu has in `universe`, by the beginning of their names.
