@@ -124,6 +124,7 @@ fn archive(name: &str, mirror: &str, suites: &[String], key: &Path) -> Archive {
     Archive {
         name: name.to_owned(),
         mirror: own.unwrap_or_else(|| mirror.to_owned()),
+        also_at: Vec::new(),
         suites: suites.to_vec(),
         components: vec!["main".to_owned()],
         key: key.to_owned(),
