@@ -33,6 +33,11 @@ pub(crate) enum Verb {
     /// Show the steps of a build, which are cached, and what changed in the others
     #[command(after_help = "Examples:\n  cargo xtask plan\n  cargo xtask plan ubuntu-26.04 --arch amd64 --json")]
     Plan(RecipeArgs),
+    /// Solve the packages of recipes and write their locks, without building anything
+    #[command(
+        after_help = "A RECIPE is one of an image, with the containers in it, or a container recipe.\n\nExamples:\n  cargo xtask resolve ubuntu-26.04\n  cargo xtask resolve helix-debian quickstart --json\n  cargo xtask resolve ubuntu-26.04 --mirror http://ports.ubuntu.com/ubuntu-ports"
+    )]
+    Resolve(ResolveArgs),
     /// Show what an image is and verify its files
     #[command(
         after_help = "Examples:\n  cargo xtask inspect target/images/quickstart\n  cargo xtask inspect target/images/quickstart --json | jq .manifest.packages"
@@ -192,6 +197,19 @@ pub(crate) struct BuildContainerArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) sources: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    /// The recipes: names in recipes/ or recipes/containers/, or YAML files
+    #[arg(required = true, value_name = "RECIPE")]
+    pub(crate) recipes: Vec<String>,
+    /// The architecture of the packages, instead of the recipes'
+    #[arg(long, value_name = "ARCH")]
+    pub(crate) arch: Option<ArchArg>,
+    /// The mirror of the recipes' main archive
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -19,6 +19,7 @@ fn main() -> std::process::ExitCode {
         Verb::BuildImage(args) => verbs::build_image::run(&args, json),
         Verb::TestImage(args) => verbs::test_image::run(&args, json),
         Verb::Plan(args) => verbs::plan::run(&args, json),
+        Verb::Resolve(args) => verbs::resolve::run(&args, json),
         Verb::Inspect(args) => verbs::inspect::run(&args, json),
         Verb::Diff(args) => verbs::diff::run(&args, json),
         Verb::BuildContainer(args) => verbs::build_container::run(&args, json),

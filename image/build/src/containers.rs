@@ -178,6 +178,16 @@ impl Session<'_> {
         Ok(Ready { identities, sources })
     }
 
+    /// Asks for the digests of all tags, as the lock mode says.
+    pub(crate) fn pin_all(&self) -> Result<(), Error> {
+        for image in &self.job().recipe.container_images {
+            if let ImageSource::Registry(text) = &image.source {
+                self.pin(text)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The reference with its digest: its own, that of the lock, or the one that the registry names now.
     fn pin(&self, text: &str) -> Result<Reference, Error> {
         let job = self.job();

@@ -19,6 +19,7 @@ pub mod inspect;
 pub mod inventory;
 pub mod key;
 pub mod lock;
+pub mod locks;
 pub mod manifest;
 mod output;
 pub mod pipeline;

@@ -116,6 +116,9 @@ record! {
         /// The URL of the mirror, the same for all architectures or one for each.
         mirror: String = per_architecture(text(&rule::MIRROR)), required,
             {"arm64": "http://ftp.debian.org/debian", "amd64": "http://ftp.debian.org/debian"};
+        /// Other addresses of the archive. They are tried in this order where the mirror has no such suite, since a release
+        /// moves when its life has ended. The image's own apt knows the mirror alone.
+        also_at: Option<Vec<String>> = filled_list(text(&rule::MIRROR)), optional, ["http://old-releases.ubuntu.com/ubuntu"];
         /// The suites.
         suites: Vec<String> = filled_list(text(&rule::SUITE)), required, ["trixie", "trixie-updates"];
         /// The components.

@@ -18,6 +18,8 @@ pub struct Archive {
     pub name: String,
     /// The address that holds `dists/` and `pool/`.
     pub mirror: String,
+    /// Other addresses where it is when `mirror` does not have it; nothing here looks at them.
+    pub also_at: Vec<String>,
     /// Suites, such as `trixie` and `trixie-updates`.
     pub suites: Vec<String>,
     /// Components, such as `main`.
@@ -311,6 +313,8 @@ fn classify(said: &str) -> ArchiveFaultKind {
     } else if has(&[
         // All that apt says on standard error when a suite's files are answered with 404.
         "does not have a Release file",
+        // The same, where the suite was there at an earlier time.
+        "no longer has a Release file",
         "404",
         "File not found",
         "Unable to find expected entry",
@@ -373,6 +377,7 @@ mod tests {
         Archive {
             name: name.into(),
             mirror: mirror.into(),
+            also_at: Vec::new(),
             suites: vec!["s".into()],
             components: vec!["main".into()],
             key: "/k".into(),

@@ -10,6 +10,8 @@ pub mod artifact;
 pub mod bootstrap;
 pub mod chroot;
 pub mod clean;
+#[expect(dead_code, reason = "it is a program of its own, which build.rs compiles; what it has in common is used")]
+mod dispatch;
 pub mod emulation;
 mod error;
 pub mod fetch;

@@ -13,6 +13,7 @@ pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod plan;
+pub(crate) mod resolve;
 pub(crate) mod schema;
 pub(crate) mod test;
 pub(crate) mod test_image;
