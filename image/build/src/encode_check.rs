@@ -15,7 +15,7 @@ const FRAMES: usize = 30;
 const SIZE: (u32, u32) = (320, 240);
 /// The least likeness of each frame to what was encoded, in dB.
 const LEAST_PSNR: f64 = 30.0;
-/// How long a pipeline may take in an emulated guest.
+/// How long a pipeline may take in an emulated guest of the usual pace.
 const TIMEOUT: Duration = Duration::from_secs(180);
 /// The folder in the guest.
 const WORK: &str = "/var/tmp/encode";
@@ -115,7 +115,7 @@ fn prepare(running: &mut Running, encoder: &Encoder) -> Result<(), String> {
 for plugin in coreelements videotestsrc videoparsersbad vsockenc; do ln -s /usr/lib/*/gstreamer-1.0/libgst$plugin.so plugins/; done",
         encoder.token
     );
-    let output = running.agent().exec(&script, TIMEOUT).map_err(|e| e.to_string())?;
+    let output = running.exec(&script, TIMEOUT).map_err(|e| e.to_string())?;
     let said = output.stderr_text();
     if output.exit_code == Some(0) { Ok(()) } else { Err(format!("preparing {WORK} in the guest: {said}")) }
 }
@@ -147,7 +147,7 @@ END"
 
 /// Runs the pipeline and compares: times, frames and pictures.
 fn judge(running: &mut Running, command: &str, folder: &Path) -> Result<Outcome, Outcome> {
-    let output = running.agent().exec(command, TIMEOUT).map_err(|e| could_not(e.to_string()))?;
+    let output = running.exec(command, TIMEOUT).map_err(|e| could_not(e.to_string()))?;
     if output.exit_code != Some(0) {
         return Ok(Outcome::Failed {
             expected: None,
@@ -163,7 +163,7 @@ fn judge(running: &mut Running, command: &str, folder: &Path) -> Result<Outcome,
     }
     let mut files = Vec::new();
     for name in ["raw", "h264"] {
-        let packed = running.agent().exec(&format!("gzip -9 < {WORK}/{name}"), TIMEOUT);
+        let packed = running.exec(&format!("gzip -9 < {WORK}/{name}"), TIMEOUT);
         let packed = packed.map_err(|e| could_not(e.to_string()))?;
         let file = folder.join(name);
         let mut target = std::fs::File::create(&file).map_err(|e| could_not(e.to_string()))?;

@@ -34,6 +34,9 @@ pub enum Error {
     /// No namespace can be made.
     #[error(transparent)]
     Namespace(#[from] helix_rootfs::namespace::Error),
+    /// There is no project to work on.
+    #[error(transparent)]
+    Project(#[from] helix_project::Error),
     /// Making a tree failed.
     #[error("{doing}: {source}")]
     Tree {
@@ -104,12 +107,24 @@ pub enum Error {
     /// Somebody stopped it.
     #[error("interrupted")]
     Interrupted,
-    /// A check of the boot test failed, or the image did not boot.
+    /// The image does not boot.
+    #[error("the image does not boot: {failure}{}", report.as_deref().map_or_else(String::new, see))]
+    DoesNotBoot {
+        /// Everything that is known of it.
+        failure: Box<helix_vm::GuestFailure>,
+        /// The report of the boot test, where there is one.
+        report: Option<PathBuf>,
+    },
+    /// A check of the boot test failed.
     #[error("{0}")]
     CheckFailed(String),
     /// The boot test could not be run.
     #[error("{0}")]
     CheckCouldNotRun(String),
+}
+
+fn see(report: &Path) -> String {
+    format!("\nthe whole report: {}", report.display())
 }
 
 fn first_lines(failures: &[helix_rootfs::fetch::FetchError]) -> String {
@@ -131,9 +146,10 @@ impl Error {
                 Kind::Recipe
             }
             Self::Containers(helix_docker_graph::Error::Image { .. }) => Kind::Recipe,
+            Self::Tree { source, .. } if source.is_forbidden() => Kind::Host,
             Self::Host(_) | Self::Namespace(_) | Self::Tree { source: Tree::NoEmulation { .. }, .. } => Kind::Host,
-            Self::Usage(_) | Self::NotAnImage { .. } => Kind::Usage,
-            Self::CheckFailed(_) => Kind::CheckFailed,
+            Self::Usage(_) | Self::Project(_) | Self::NotAnImage { .. } => Kind::Usage,
+            Self::CheckFailed(_) | Self::DoesNotBoot { .. } => Kind::CheckFailed,
             Self::CheckCouldNotRun(_) => Kind::CheckCouldNotRun,
             Self::Tree { .. }
             | Self::Fetch { .. }

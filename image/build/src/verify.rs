@@ -27,7 +27,7 @@ pub const JUNIT: &str = "junit.xml";
 const GROWTH_MIB: u64 = 4096;
 /// The size of the blank data disk that the test attaches, in bytes.
 const DATA_DISK: u64 = 2 << 30;
-/// How long a guest may take to power off.
+/// How long a guest of the usual pace may take to power off.
 const POWER_OFF: Duration = Duration::from_secs(90);
 
 /// What the boot test is told besides the image.
@@ -36,7 +36,7 @@ struct Test<'a> {
     tools: &'a Tools,
     /// A folder for the run, short enough for sockets.
     run_folder: &'a Path,
-    /// How long the guest may take to settle. Under emulation on two slow cores it takes some two minutes.
+    /// How long a guest of the usual pace may take to settle. Under emulation on two slow cores it takes some two minutes.
     deadline: Duration,
     /// The host encoder that the guest's elements are tested with.
     host_encoder: Option<&'a Path>,
@@ -67,10 +67,16 @@ fn verify(dir: &Path, manifest: &mut Manifest, test: &Test<'_>, inputs: &Inputs)
                 let mut done = |result: &CheckResult| test.progress.advance(1, &result.name);
                 report.checks.extend(encode_check::run(&mut running, program, &mut done));
             }
+            running.explain(&mut report);
             let ended = running.shutdown(POWER_OFF);
             tracing::info!("the guest ended by {:?} after {:.1} s", ended.how, ended.took.as_secs_f32());
             let passed = report.checks.iter().filter(|c| c.outcome == Outcome::Passed).count();
-            test.progress.end(&format!("{passed} of {} passed", report.checks.len()));
+            let slow = if report.slowdown.is_slow() {
+                format!("; the guest was {0} times slower than usual, and had {0} times as long", report.slowdown)
+            } else {
+                String::new()
+            };
+            test.progress.end(&format!("{passed} of {} passed{slow}", report.checks.len()));
             report
         }
         Err(BootFailure::Prepare(e)) => {
@@ -101,8 +107,10 @@ fn keep_booted(
     let key = SshKey::create(test.run_folder).map_err(|e| could_not(e.to_string()))?;
     let port = free_port().map_err(|e| could_not(format!("no free port on 127.0.0.1: {e}")))?;
     test.progress.begin("Booting the image", None);
-    let mut running = boot(&config(dir, manifest, test, Some((&key, port)))?, test.progress)
-        .map_err(|e| Error::CheckFailed(format!("the image does not boot: {e}")))?;
+    let mut running = boot(&config(dir, manifest, test, Some((&key, port)))?, test.progress).map_err(|e| match e {
+        BootFailure::Prepare(e) => could_not(format!("the image could not be booted: {e}")),
+        BootFailure::Guest(failure) => Error::DoesNotBoot { failure, report: None },
+    })?;
     test.progress.end("up");
     say(&key.command_line(&login(&manifest.resolved_recipe), port));
     while running.is_alive() && !ended() {
@@ -216,7 +224,7 @@ fn discard_check(running: &mut helix_vm::Running) -> CheckResult {
         let could_not = |why: String| Outcome::CouldNotRun { why };
         let timeout = Duration::from_secs(180);
         let mut step = |command: &str| -> Result<u64, Outcome> {
-            let output = running.agent().exec(command, timeout).map_err(|e| could_not(e.to_string()))?;
+            let output = running.exec(command, timeout).map_err(|e| could_not(e.to_string()))?;
             if output.exit_code != Some(0) {
                 return Err(could_not(format!("{command}: {}{}", output.stdout_text(), output.stderr_text())));
             }
@@ -264,10 +272,11 @@ fn record(dir: &Path, manifest: &mut Manifest, report: &BootReport, inputs: &Inp
 }
 
 fn judge(report: &BootReport, dir: &Path) -> Result<(), Error> {
-    let see = format!("the whole report: {}", dir.join(REPORT).display());
+    let file = dir.join(REPORT);
     if let Some(failure) = &report.failure {
-        return Err(Error::CheckFailed(format!("the image does not boot: {failure}\n{see}")));
+        return Err(Error::DoesNotBoot { failure: Box::new(failure.clone()), report: Some(file) });
     }
+    let see = format!("the whole report: {}", file.display());
     let (mut failed, mut unknown) = (Vec::new(), Vec::new());
     for check in &report.checks {
         match &check.outcome {

@@ -33,7 +33,7 @@ impl Step<'_> {
     }
 
     pub(crate) fn blob(&self) -> &Blob {
-        &self.image.layers[self.at].blob
+        self.image.layers[self.at].blob.as_ref().expect("a layer that is missing has its bytes")
     }
 
     pub(crate) fn fault(&self, fault: Fault) -> Error {

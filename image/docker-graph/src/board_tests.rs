@@ -74,7 +74,7 @@ impl Hands for Failing {
 fn image(layers: usize) -> Image {
     let layer = |at: usize| Layer {
         diff_id: Digest::of(&[at as u8]),
-        blob: Blob { file: Arc::default(), offset: 0, length: 1, digest: None },
+        blob: Some(Blob { file: Arc::default(), offset: 0, length: 1, digest: None }),
     };
     let (id, layers) = (Digest::of(b""), (0..layers).map(layer).collect());
     Image { origin: "test".into(), id, config: Vec::new(), layers, names: Vec::new(), pulled_from: None }

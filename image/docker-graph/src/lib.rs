@@ -22,6 +22,7 @@ mod layer;
 mod layout;
 mod manifest;
 mod pack;
+mod packing;
 mod plant;
 mod registry;
 mod stage;
@@ -30,9 +31,11 @@ mod store;
 mod tar_split;
 mod tar_stream;
 mod tree;
+mod v1;
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -45,7 +48,7 @@ pub use crate::layout::write_layout;
 pub use crate::manifest::Platform;
 pub use crate::pack::{Packed, compose, flatten, pack};
 pub use crate::plant::Sharing;
-pub use crate::registry::{BlobCache, Patience, digest_of, pull};
+pub use crate::registry::{BlobCache, News, Patience, digest_of, pull};
 pub use crate::tar_split::assemble;
 pub use oci_spec::distribution::Reference;
 
@@ -119,6 +122,7 @@ fn import_deep(data_root: &Path, images: &[Image], options: &Options) -> Result<
     if missing.is_empty() {
         return Ok(Report { note: store.note(), ..Report::default() });
     }
+    complete(&store, &mut missing)?;
     let staging = store.staging()?;
     let staged = stage::stage(&store, staging.path(), &missing, options).and_then(|staged| {
         store.sync()?;
@@ -135,4 +139,33 @@ fn import_deep(data_root: &Path, images: &[Image], options: &Options) -> Result<
     left_out.dedup();
     let added = missing.into_iter().map(|image| image.id).collect();
     Ok(Report { added, layers: staged.len(), left_out, note: store.note() })
+}
+
+/// Finds the layers that an archive leaves out: in another of the images, or in the data root, where nothing is missing
+/// then.
+fn complete(store: &Store, images: &mut [Image]) -> Result<(), Error> {
+    let layers = images.iter().flat_map(|image| &image.layers);
+    let known: HashMap<Digest, Blob> =
+        layers.filter_map(|layer| Some((layer.diff_id.clone(), layer.blob.clone()?))).collect();
+    for image in images {
+        for (at, chain_id) in image.chain().iter().enumerate() {
+            let layer = &mut image.layers[at];
+            layer.blob = layer.blob.take().or_else(|| known.get(&layer.diff_id).cloned());
+            if layer.blob.is_none() && store.tree(chain_id).is_none() {
+                let reason = format!(
+                    "layer {} ({}) is left out, and the data root does not have it; add the image that it was made of first",
+                    at + 1,
+                    layer.diff_id
+                );
+                return Err(Error::image(&image.origin, reason));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The tree of an image in a data root: everything that a container of it begins with. None when the data root has no such
+/// image, and when the image has no layers.
+pub fn image_tree(data_root: &Path, image: &Image) -> Option<PathBuf> {
+    store::tree(data_root, image.chain().last()?)
 }

@@ -11,6 +11,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
 use crate::line::{LineError, Lines, excerpt};
+use crate::pace::Pace;
 
 /// The longest answer that is taken, in bytes. The agent itself keeps 16 MiB of a program's output; no check needs that.
 const LINE_LIMIT: usize = 8 << 20;
@@ -20,6 +21,8 @@ const SENTINEL: u8 = 0xFF;
 const SYNC_RETRY: Duration = Duration::from_secs(5);
 /// How long a running program is left alone between two looks at it.
 const POLL: Duration = Duration::from_millis(100);
+/// How long the agent has at least to say whether a program has ended: it answers at once, in the guest's own time.
+const STATUS: Duration = Duration::from_secs(5);
 
 /// The agent refused or could not be asked.
 #[derive(Debug, thiserror::Error)]
@@ -129,15 +132,45 @@ impl Agent {
     pub fn exec(&mut self, shell: &str, timeout: Duration) -> Result<ExecOutput, Error> {
         let deadline = Instant::now() + timeout;
         let pid = self.start(shell, timeout)?;
-        while Instant::now() < deadline {
-            if let Some(output) = self.poll(pid, deadline.saturating_duration_since(Instant::now()))? {
+        match self.follow(pid, deadline)? {
+            Some(output) => Ok(output),
+            None => Err(self.give_up(pid, shell, timeout)),
+        }
+    }
+
+    /// As [`Self::exec`], with `timeout` stretched by the guest's pace, which is looked at again when the time is over.
+    ///
+    /// # Errors
+    /// Those of [`Self::exec`].
+    pub fn exec_at(&mut self, pace: &mut Pace, shell: &str, timeout: Duration) -> Result<ExecOutput, Error> {
+        let begun = Instant::now();
+        let pid = self.start(shell, pace.stretch(timeout))?;
+        loop {
+            if let Some(output) = self.follow(pid, begun + pace.stretch(timeout))? {
                 return Ok(output);
             }
-            std::thread::sleep(POLL);
+            if !pace.ask(self) {
+                return Err(self.give_up(pid, shell, pace.stretch(timeout)));
+            }
         }
+    }
+
+    /// Waits until `deadline` for the end of a program. One that has ended by then counts, however late this is called.
+    fn follow(&mut self, pid: GuestPid, deadline: Instant) -> Result<Option<ExecOutput>, Error> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let output = self.poll(pid, left.max(STATUS))?;
+            if output.is_some() || left.is_zero() {
+                return Ok(output);
+            }
+            std::thread::sleep(POLL.min(left));
+        }
+    }
+
+    fn give_up(&mut self, pid: GuestPid, shell: &str, timeout: Duration) -> Error {
         // Whether this works or not, the time-out is what the caller has to know.
         let _ = self.start(&format!("kill -KILL -- -{0} || kill -KILL {0}", pid.0), Duration::from_secs(5));
-        Err(Error::ExecTimeout { program: shell.to_owned(), timeout })
+        Error::ExecTimeout { program: shell.to_owned(), timeout }
     }
 
     /// Starts a shell command in the guest.

@@ -16,6 +16,7 @@ use crate::guest::{SettleWatch, Settled};
 use crate::life::Sizes;
 use crate::machine::{Arch, DataDisk, DiskFormat, Machine};
 use crate::overlay;
+use crate::pace::{Pace, Usual};
 use crate::process::Process;
 use crate::programs::{Error, Programs, QemuFacts};
 use crate::qmp::Qmp;
@@ -27,7 +28,8 @@ use crate::vsock;
 
 /// The pause between two looks at the guest.
 const POLL: Duration = Duration::from_millis(200);
-/// How long one question to the agent may hold up the look at everything else before the agent has answered once.
+/// How long one question to the agent may hold up the look at everything else before the agent has answered once; of a guest
+/// of the usual pace.
 const PING: Duration = Duration::from_millis(800);
 /// How long QEMU has to answer.
 const QMP_ANSWER: Duration = Duration::from_secs(5);
@@ -60,7 +62,7 @@ pub struct BootConfig {
     /// Whether the guest can reach a host encoder: by a port of virtio-serial, [`RunFolder::encoder_socket`], and with
     /// [`Programs::vsock`] also by vsock, [`RunFolder::encoder_vsock`].
     pub encoder: bool,
-    /// How long the guest has to settle, from the start of QEMU.
+    /// How long a guest of the usual pace has to settle, from the start of QEMU; see [`Pace`].
     pub deadline: Duration,
     /// Whether a system with failed units counts as booted.
     pub allow_degraded: bool,
@@ -148,6 +150,9 @@ pub(crate) struct Booting {
     serial: SerialLog,
     started: Instant,
     timings: Timings,
+    /// When a guest of the usual pace reaches the stages, and the pace that this one has shown.
+    usual: Usual,
+    pace: Pace,
     qmp: Option<Qmp>,
     agent: Option<Agent>,
     /// Set once the agent has answered.
@@ -159,10 +164,11 @@ impl Booting {
     pub(crate) fn new(child: Box<dyn Process>, folder: RunFolder, accelerator: AccelReport, facts: QemuFacts) -> Self {
         let (serial, timings) = (SerialLog::new(&folder.serial_log()), Timings::default());
         let (qmp, agent, settling, started) = (None, None, None, Instant::now());
-        Self { child, folder, accelerator, facts, serial, started, timings, qmp, agent, settling }
+        let (usual, pace) = (Usual::QUIET, Pace::default());
+        Self { child, folder, accelerator, facts, serial, started, timings, usual, pace, qmp, agent, settling }
     }
 
-    /// Waits until the guest has settled, for up to `deadline`, or until `interrupted` is set.
+    /// Waits until the guest has settled, for up to `deadline`, which its pace may stretch, or until `interrupted` is set.
     pub(crate) fn watch(
         mut self,
         deadline: Duration,
@@ -177,18 +183,30 @@ impl Booting {
                 Some(Ok(settled)) => return self.settled(settled, allow_degraded),
                 Some(Err(reason)) => return Err(self.failed(reason)),
                 None if interrupted.load(Ordering::Relaxed) => return Err(self.failed(Reason::Interrupted)),
-                None if self.started.elapsed() >= deadline => {
-                    return Err(self.failed(Reason::Deadline { seconds: deadline.as_secs() }));
+                None if self.is_over(deadline) => {
+                    let seconds = self.pace.stretch_boot(deadline).as_secs();
+                    return Err(self.failed(Reason::Deadline { seconds }));
                 }
                 None => std::thread::sleep(POLL),
             }
         }
     }
 
+    /// Whether the time is over also by the guest's pace, which is looked at again where the guest can be asked.
+    fn is_over(&mut self, deadline: Duration) -> bool {
+        let elapsed = self.started.elapsed();
+        if elapsed < self.pace.stretch_boot(deadline) {
+            return false;
+        }
+        let asked = self.agent.as_mut().filter(|_| self.settling.is_some());
+        asked.is_none_or(|agent| !self.pace.ask(agent)) || elapsed >= self.pace.stretch_boot(deadline)
+    }
+
     /// One look at everything: the end of the boot, good or bad, or nothing yet.
     fn look(&mut self) -> Option<Result<Settled, Reason>> {
         self.serial.read_new();
         self.timings.note(self.stage(), self.started.elapsed());
+        self.pace = self.pace.max(self.usual.pace(&self.timings));
         if let Some(status) = self.child.ended() {
             return Some(Err(Reason::QemuEnded { status }));
         }
@@ -217,12 +235,12 @@ impl Booting {
         }
         let agent = self.agent.as_mut()?;
         match &mut self.settling {
-            Some(watch) => watch.look(agent).unwrap_or_else(|error| {
+            Some(watch) => watch.look(agent, self.pace).unwrap_or_else(|error| {
                 tracing::debug!("{error}");
                 None
             }),
             None => {
-                agent.ping(PING).ok()?;
+                agent.ping(self.pace.stretch(PING)).ok()?;
                 self.settling = Some(SettleWatch::default());
                 self.timings.note(Stage::Agent, self.started.elapsed());
                 None
@@ -258,6 +276,7 @@ impl Booting {
             settled,
             qmp,
             agent,
+            pace: self.pace,
         })
     }
 
@@ -266,7 +285,7 @@ impl Booting {
         // Who interrupts does not want to wait for a look into the guest.
         let asked = self.settling.is_some() && reason != Reason::Interrupted;
         let alive = self.child.ended().is_none() && asked;
-        let diagnosis = self.agent.as_mut().filter(|_| alive).map(Diagnosis::take);
+        let diagnosis = self.agent.as_mut().filter(|_| alive).map(|agent| Diagnosis::take(agent, &mut self.pace));
         self.serial.read_new();
         let (stage, qemu_output, serial_tail) = (self.stage(), self.child.output_tail(), self.serial.tail());
         let (accelerator, qemu_version, timings) = (self.accelerator, self.facts.version, self.timings);
@@ -277,7 +296,9 @@ impl Booting {
             accelerator,
             qemu_version,
             timings,
+            slowdown: self.pace,
             qemu_output,
+            serial_failures: self.serial.failures(),
             serial_tail,
             diagnosis,
         };

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::agent::{Agent, Error, ExecOutput};
 use crate::diagnosis::tail;
+use crate::pace::Pace;
 use crate::serial::readable_text;
 
 /// How much of what a check printed is kept, in bytes from the end.
@@ -20,7 +21,7 @@ pub struct Check {
     pub command: String,
     /// What it must print to standard output, white space around it aside; without it the exit code decides alone.
     pub expect: Option<String>,
-    /// How long it may take.
+    /// How long it may take in a guest of the usual pace.
     pub timeout: Duration,
 }
 
@@ -66,10 +67,10 @@ pub struct CheckResult {
 }
 
 impl Check {
-    /// Runs the check.
-    pub(crate) fn run(&self, agent: &mut Agent) -> CheckResult {
+    /// Runs the check in a guest of this pace.
+    pub(crate) fn run(&self, agent: &mut Agent, pace: &mut Pace) -> CheckResult {
         let started = Instant::now();
-        let ran = agent.exec(&self.command, self.timeout);
+        let ran = agent.exec_at(pace, &self.command, self.timeout);
         let duration = started.elapsed();
         let output_tail = ran.as_ref().map(|output| kept(&output.stdout)).unwrap_or_default();
         let (name, command) = (self.name.clone(), self.command.clone());
@@ -124,6 +125,11 @@ impl std::fmt::Display for Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Act, serve};
+    use base64::prelude::{BASE64_STANDARD, Engine};
+
+    /// What the work prints in a guest that is eight times slower than usual.
+    const WORK_EIGHT_TIMES: &str = "100.00 108.00\n";
 
     fn judged(expect: Option<&str>, exit_code: i64, stdout: &str) -> Outcome {
         let check = Check {
@@ -159,6 +165,46 @@ mod tests {
     fn a_command_that_the_guest_lacks_is_a_fault_of_the_guest() {
         let outcome = judged(None, 127, "");
         assert_eq!(outcome.to_string(), "failed with exit code 127; it said: oops");
+    }
+
+    /// Runs a check of 0.2 s that takes `takes`, or never ends, in a guest that says how long its work took.
+    fn ran(takes: Option<Duration>, work: &'static str) -> (Outcome, Pace) {
+        let begun = Instant::now();
+        let agent = Act::AnswerAll(Box::new(move |request| {
+            let arguments = &request["arguments"];
+            let answer = match request["execute"].as_str().unwrap() {
+                "guest-sync-delimited" => format!("\u{FF}{}", arguments["id"]),
+                "guest-exec" if arguments["arg"][1] == crate::pace::WORK => r#"{"pid": 2}"#.to_owned(),
+                "guest-exec" => r#"{"pid": 1}"#.to_owned(),
+                _ if arguments["pid"] == 2 => {
+                    format!(r#"{{"exited": true, "exitcode": 0, "out-data": "{}"}}"#, BASE64_STANDARD.encode(work))
+                }
+                _ if takes.is_some_and(|takes| begun.elapsed() >= takes) => {
+                    r#"{"exited": true, "exitcode": 0}"#.to_owned()
+                }
+                _ => r#"{"exited": false}"#.to_owned(),
+            };
+            match answer.strip_prefix('\u{FF}') {
+                Some(id) => [b"\xFF{\"return\": ", id.as_bytes(), b"}\n"].concat(),
+                None => format!("{{\"return\": {answer}}}\n").into_bytes(),
+            }
+        }));
+        let server = serve(vec![agent]);
+        let (mut agent, mut pace) = (Agent::connect(&server.path).unwrap(), Pace::default());
+        let timeout = Duration::from_millis(200);
+        let check = Check { name: "n".into(), command: "c".into(), expect: None, timeout };
+        (check.run(&mut agent, &mut pace).outcome, pace)
+    }
+
+    #[test]
+    fn a_guest_that_is_slowed_eight_times_has_the_time_and_one_that_hangs_ends() {
+        let (slow, usual) = (WORK_EIGHT_TIMES, "7.00 7.10\n");
+        assert_eq!(ran(Some(Duration::from_millis(700)), slow), (Outcome::Passed, Pace::from(8.0)));
+        let could_not = |seconds| Outcome::CouldNotRun { why: format!("`c` did not end within {seconds} s") };
+        assert_eq!(ran(None, slow), (could_not("1.6"), Pace::from(8.0)), "the time of a slow guest ends too");
+        assert_eq!(ran(None, usual), (could_not("0.2"), Pace::default()));
+        assert_eq!(ran(None, "not a time"), (could_not("0.2"), Pace::default()));
+        assert_eq!(ran(None, "1.00 100000.00\n"), (could_not("2"), Pace::from(10.0)), "the limit is a hard one");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::accel::AccelReport;
 use crate::diagnosis::{Diagnosis, write_block};
+use crate::pace::Pace;
 use crate::programs::Error;
 use crate::report::Timings;
 use crate::serial::Stage;
@@ -42,7 +43,7 @@ pub enum Reason {
     },
     /// The deadline passed.
     Deadline {
-        /// How long the boot was given.
+        /// How long the boot was given in the end, stretched by the guest's pace.
         seconds: u64,
     },
     /// The system is up, but units failed.
@@ -86,8 +87,12 @@ pub struct GuestFailure {
     pub qemu_version: String,
     /// When the stages were reached.
     pub timings: Timings,
+    /// How many times slower than usual the guest was.
+    pub slowdown: Pace,
     /// The end of what QEMU itself printed.
     pub qemu_output: String,
+    /// What systemd wrote to the serial console about units that failed.
+    pub serial_failures: Vec<String>,
     /// The last lines of the serial console.
     pub serial_tail: Vec<String>,
     /// What the guest says, where its agent answers.
@@ -100,15 +105,27 @@ impl std::fmt::Display for GuestFailure {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let elapsed = self.elapsed.as_secs_f32();
         write!(f, "{} (stage reached: {}, {elapsed:.1} s, accelerator {})", self.reason, self.stage, self.accelerator)?;
+        if self.slowdown.is_slow() {
+            write!(f, "\n  the guest was {} times slower than usual, and had more time for that", self.slowdown)?;
+        }
         if !self.qemu_output.is_empty() {
             write_block(f, "QEMU said", self.qemu_output.lines())?;
+        }
+        if !self.serial_failures.is_empty() {
+            write_block(f, "failures on the serial console", self.serial_failures.iter().map(String::as_str))?;
         }
         if self.serial_tail.is_empty() {
             write!(f, "\n  the serial console is empty")?;
         } else {
             write_block(f, "end of the serial console", self.serial_tail.iter().map(String::as_str))?;
         }
-        self.diagnosis.as_ref().map_or(Ok(()), |diagnosis| write!(f, "{diagnosis}"))
+        match (&self.diagnosis, &self.reason) {
+            (Some(diagnosis), _) => write!(f, "{diagnosis}"),
+            (None, Reason::Deadline { .. }) => {
+                f.write_str("\n  the guest's agent did not answer: it tells nothing of units, journal and cloud-init")
+            }
+            (None, _) => Ok(()),
+        }
     }
 }
 
@@ -126,14 +143,20 @@ mod tests {
             accelerator: AccelReport { chosen: Accelerator::Kvm, rejected: Vec::new() },
             qemu_version: "11.1.2".into(),
             timings: Timings::default(),
+            slowdown: Pace::default(),
             qemu_output: "warning: something".into(),
+            serial_failures: vec!["[FAILED] Failed to start a.service".into()],
             serial_tail: vec!["[  OK  ] Reached target".into(), "vm login:".into()],
             diagnosis: Some(Diagnosis {
-                failed_units: "0 loaded units listed.".into(),
+                failed_units: "a.service loaded failed failed A".into(),
                 jobs: "12 docker.service start running".into(),
                 journal: "dockerd: still waiting".into(),
+                warnings: "a: no such file".into(),
+                cloud_init: "status: error".into(),
             }),
         };
         insta::assert_snapshot!(failure.to_string());
+        let without = GuestFailure { diagnosis: None, ..failure };
+        assert!(without.to_string().ends_with("it tells nothing of units, journal and cloud-init"), "{without}");
     }
 }

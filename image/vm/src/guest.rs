@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use crate::agent::{Agent, Error, ExecOutput, GuestPid};
+use crate::pace::Pace;
 
-/// How long the agent has to answer one question, once it has answered at all.
+/// How long the agent of a guest of the usual pace has to answer one question, once it has answered at all.
 const ANSWER: Duration = Duration::from_secs(20);
 
 /// What became of the start-up jobs.
@@ -49,19 +50,20 @@ impl SettleWatch {
     ///
     /// # Errors
     /// When the agent does not answer. It may be restarting: the next look asks anew.
-    pub(crate) fn look(&mut self, agent: &mut Agent) -> Result<Option<Settled>, Error> {
+    pub(crate) fn look(&mut self, agent: &mut Agent, pace: Pace) -> Result<Option<Settled>, Error> {
+        let patience = pace.stretch(ANSWER);
         let pid = match self.question.take() {
             Some(pid) => pid,
             // It waits in the guest by itself; until D-Bus is up it fails at once and is asked again.
-            None => agent.start("systemctl is-system-running --wait", ANSWER)?,
+            None => agent.start("systemctl is-system-running --wait", patience)?,
         };
-        let Some(output) = agent.poll(pid, ANSWER)? else {
+        let Some(output) = agent.poll(pid, patience)? else {
             self.question = Some(pid);
             return Ok(None);
         };
         Ok(match state_of(&output) {
             State::Running => Some(Settled::Running),
-            State::Degraded => Some(Settled::Degraded(failed_units(agent)?)),
+            State::Degraded => Some(Settled::Degraded(failed_units(agent, patience)?)),
             State::Maintenance => Some(Settled::Maintenance),
             State::Starting => None,
         })
@@ -69,8 +71,8 @@ impl SettleWatch {
 }
 
 /// The names of the units that failed.
-fn failed_units(agent: &mut Agent) -> Result<Vec<String>, Error> {
-    let output = agent.exec("systemctl --failed --plain --no-legend --full --no-pager", ANSWER)?;
+fn failed_units(agent: &mut Agent, patience: Duration) -> Result<Vec<String>, Error> {
+    let output = agent.exec("systemctl --failed --plain --no-legend --full --no-pager", patience)?;
     let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
     Ok(output.stdout_text().lines().filter_map(first).collect())
 }
@@ -98,7 +100,7 @@ mod tests {
         let server = serve([vec![sync], replies].into_iter().flatten().collect());
         let mut agent = Agent::connect(&server.path).unwrap();
         let mut watch = SettleWatch::default();
-        (0..looks).map(|_| watch.look(&mut agent).unwrap()).collect()
+        (0..looks).map(|_| watch.look(&mut agent, Pace::default()).unwrap()).collect()
     }
 
     #[test]

@@ -7,8 +7,10 @@ use serde::{Serialize, Serializer};
 
 use crate::accel::AccelReport;
 use crate::checks::{CheckResult, Outcome};
+use crate::diagnosis::Diagnosis;
 use crate::failure::GuestFailure;
 use crate::guest::Settled;
+use crate::pace::Pace;
 use crate::serial::Stage;
 
 /// When the stages of a boot were first seen, since the start of QEMU. A stage that prints nothing is not seen.
@@ -59,6 +61,8 @@ pub struct BootReport {
     pub qemu_version: String,
     /// When the stages were reached.
     pub timings: Timings,
+    /// How many times slower than usual the guest has shown to be; its time-outs were as many times longer.
+    pub slowdown: Pace,
     /// What became of systemd's start-up jobs, where the guest came that far.
     pub settled: Option<Settled>,
     /// What `systemd-analyze time` says inside the guest.
@@ -69,6 +73,8 @@ pub struct BootReport {
     pub failure: Option<GuestFailure>,
     /// The last lines of the serial console, when anything failed.
     pub serial_tail: Vec<String>,
+    /// What the guest says of itself, when the boot or a check did not pass.
+    pub diagnosis: Option<Diagnosis>,
 }
 
 impl BootReport {
@@ -97,7 +103,8 @@ impl BootReport {
         let mut case = TestCase::new("boot", status);
         let took = self.failure.as_ref().map(|failure| failure.elapsed).or(self.timings.settled);
         case.set_time(took.unwrap_or_default());
-        case.set_system_out(format!("accelerator: {}\nQEMU: {}", self.accelerator, self.qemu_version));
+        let (accelerator, qemu, slowdown) = (&self.accelerator, &self.qemu_version, self.slowdown);
+        case.set_system_out(format!("accelerator: {accelerator}\nQEMU: {qemu}\nslowdown: {slowdown}"));
         case
     }
 }
@@ -109,10 +116,12 @@ impl From<GuestFailure> for BootReport {
             accelerator: failure.accelerator.clone(),
             qemu_version: failure.qemu_version.clone(),
             timings: failure.timings.clone(),
+            slowdown: failure.slowdown,
             settled: None,
             systemd_analyze: None,
             checks: Vec::new(),
             serial_tail: failure.serial_tail.clone(),
+            diagnosis: failure.diagnosis.clone(),
             failure: Some(failure),
         }
     }
@@ -172,6 +181,7 @@ mod tests {
             accelerator: AccelReport { chosen: Accelerator::Kvm, rejected: Vec::new() },
             qemu_version: "11.1.2".into(),
             timings,
+            slowdown: Pace::default(),
             settled: Some(Settled::Degraded(vec!["a.service".into()])),
             systemd_analyze: Some("Startup finished in 30 s".into()),
             checks: vec![
@@ -181,6 +191,7 @@ mod tests {
             ],
             failure: None,
             serial_tail: Vec::new(),
+            diagnosis: None,
         }
     }
 

@@ -10,6 +10,9 @@ const LINES_KEPT: usize = 40;
 /// A line is cut here, in bytes: a guest that never ends one must not fill the memory.
 const LINE_LIMIT: usize = 500;
 
+/// How many lines about failures are kept, the first ones: later failures often follow from them.
+const FAILURES_KEPT: usize = 20;
+
 /// What the kernel writes when it gives up (`panic()` in kernel/panic.c).
 const PANIC: &str = "Kernel panic - not syncing";
 
@@ -64,6 +67,12 @@ fn stage_of(line: &str) -> Stage {
     MARKS.iter().find(|(_, marks)| shows(marks)).map_or(Stage::Firmware, |(stage, _)| *stage)
 }
 
+/// Whether systemd says with this line that a unit failed: `[FAILED] Failed to start a.service - A.`, or was left out for that
+/// reason: `[DEPEND] Dependency failed for b.mount - /b.`.
+fn tells_failure(line: &str) -> bool {
+    line.starts_with("[FAILED]") || line.starts_with("[DEPEND]")
+}
+
 /// Whether systemd says with this line that it still waits: `[ ***  ] (2 of 2) Job a.device/start running (20s / 90s)`.
 fn is_waiting(line: &str) -> bool {
     line.starts_with('[') && (line.contains(" job is running for ") || line.contains(" running ("))
@@ -77,6 +86,7 @@ pub(crate) struct SerialLog {
     /// The line that has not ended yet, as raw bytes.
     partial: Vec<u8>,
     lines: VecDeque<String>,
+    failures: Vec<String>,
     stage: Stage,
     panic: Option<String>,
 }
@@ -84,7 +94,8 @@ pub(crate) struct SerialLog {
 impl SerialLog {
     pub(crate) fn new(path: &Path) -> Self {
         let (path, partial, lines) = (path.to_owned(), Vec::new(), VecDeque::new());
-        Self { path, file: None, partial, lines, stage: Stage::Started, panic: None }
+        let failures = Vec::new();
+        Self { path, file: None, partial, lines, failures, stage: Stage::Started, panic: None }
     }
 
     /// Takes in what is new. A log that cannot be read yet is an empty one: QEMU creates it.
@@ -122,6 +133,9 @@ impl SerialLog {
         if self.panic.is_none() && line.contains(PANIC) {
             self.panic = Some(line.clone());
         }
+        if tells_failure(&line) && self.failures.len() < FAILURES_KEPT {
+            self.failures.push(line.clone());
+        }
         // On a screen each of these replaces the one before it; a tail full of them would tell nothing.
         if is_waiting(&line) && self.lines.back().is_some_and(|last| is_waiting(last)) {
             self.lines.pop_back();
@@ -145,6 +159,11 @@ impl SerialLog {
     /// The last lines, oldest first, with colours and control characters taken out.
     pub(crate) fn tail(&self) -> Vec<String> {
         self.lines.iter().cloned().chain(self.partial_line()).collect()
+    }
+
+    /// What systemd said of units that failed, anywhere on the console: all that is known of them without an agent.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        self.failures.clone()
     }
 
     /// The very last line.
@@ -222,6 +241,16 @@ mod tests {
         let log =
             log(b"[**  ] Job a/start running (1s / 9s)\r[ ** ] A start job is running for a (2s / 9s)\r\nlogin:\n");
         assert_eq!(log.tail(), ["[ ** ] A start job is running for a (2s / 9s)", "login:"]);
+    }
+
+    #[test]
+    fn failed_units_are_kept_however_much_follows() {
+        let failed = "[\x1b[0;1;31mFAILED\x1b[0m] Failed to start a.service - A thing.\r\n\
+                      [\x1b[0;1;38:5:185mDEPEND\x1b[0m] Dependency failed for b.mount - /b.\r\n";
+        let log = log(format!("{failed}{}", "[  OK  ] Reached target c.target.\r\n".repeat(100)).as_bytes());
+        let failures =
+            ["[FAILED] Failed to start a.service - A thing.", "[DEPEND] Dependency failed for b.mount - /b."];
+        assert_eq!((log.failures(), log.tail().len()), (failures.map(str::to_owned).to_vec(), LINES_KEPT));
     }
 
     #[test]

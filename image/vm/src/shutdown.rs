@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::agent::Agent;
+use crate::pace::Pace;
 use crate::process::Process;
 use crate::qmp::Qmp;
 
@@ -39,7 +40,7 @@ pub struct ShutdownOutcome {
     pub took: Duration,
 }
 
-/// Ends a machine. The guest has `timeout` to power off by itself, of which two thirds belong to its agent where that takes
+/// Ends a machine. All times are stretched by the guest's pace. It has `timeout` to power off by itself, of which two thirds belong to its agent where that takes
 /// the request, and what is left to the power button: a guest without a session manager may ignore it. Then come the steps
 /// by force, with five seconds for each but the last.
 pub(crate) fn end(
@@ -47,30 +48,38 @@ pub(crate) fn end(
     agent: Option<&mut Agent>,
     qmp: Option<&mut Qmp>,
     timeout: Duration,
+    pace: Pace,
 ) -> ShutdownOutcome {
     let started = Instant::now();
-    let how = steps(process, agent, qmp, started + timeout);
+    let how = steps(process, agent, qmp, started + pace.stretch(timeout), pace);
     ShutdownOutcome { how, took: started.elapsed() }
 }
 
-fn steps(process: &mut dyn Process, agent: Option<&mut Agent>, qmp: Option<&mut Qmp>, deadline: Instant) -> Shutdown {
+fn steps(
+    process: &mut dyn Process,
+    agent: Option<&mut Agent>,
+    qmp: Option<&mut Qmp>,
+    deadline: Instant,
+    pace: Pace,
+) -> Shutdown {
+    let (grace, answer) = (pace.stretch(GRACE), pace.stretch(ANSWER));
     let left = || deadline.saturating_duration_since(Instant::now());
     if agent.is_some_and(|agent| agent.shutdown().is_ok()) && process.wait(left() * 2 / 3) {
         return Shutdown::Guest;
     }
     if let Some(qmp) = qmp {
         // What the requests do not achieve shows in the waits.
-        let _ = qmp.execute("system_powerdown", json!({}), ANSWER);
+        let _ = qmp.execute("system_powerdown", json!({}), answer);
         if process.wait(left()) {
             return Shutdown::Button;
         }
-        let _ = qmp.execute("quit", json!({}), ANSWER);
-        if process.wait(GRACE) {
+        let _ = qmp.execute("quit", json!({}), answer);
+        if process.wait(grace) {
             return Shutdown::Quit;
         }
     }
     process.terminate();
-    if process.wait(GRACE) {
+    if process.wait(grace) {
         return Shutdown::Terminated;
     }
     process.kill();

@@ -115,14 +115,14 @@ fn report(
         None => "not booted".to_owned(),
     };
     eprintln!(
-        "\n{} {}, {} packages, {:.0} MB on disk, {:.0} GiB virtual; {checks}\n  {}\n  start it:   cargo xtask build-image {} --keep-booted\n  look at it: cargo xtask inspect {}\n({:.1} s{})",
+        "\n{} {}, {} packages, {:.0} MB on disk, {:.0} GiB virtual; {checks}\n  {}\n  start it:   cargo xtask vm up{}\n  look at it: cargo xtask inspect {}\n({:.1} s{})",
         manifest.recipe,
         manifest.architecture,
         manifest.packages,
         manifest.size as f64 / 1e6,
         manifest.virtual_size as f64 / f64::from(1 << 30),
         disk.display(),
-        same_image(args),
+        start(job, args),
         job.output.display(),
         seconds,
         if fresh { "" } else { ", nothing had changed" },
@@ -145,14 +145,31 @@ fn job(args: &BuildArgs) -> Result<Job, Failure> {
     Ok(job)
 }
 
-/// The arguments that mean this very image.
-fn same_image(args: &BuildArgs) -> String {
-    let mut words = args.recipe.recipe.clone();
-    if let Some(arch) = args.recipe.arch {
-        words += &format!(" --arch {}", helix_recipe::Architecture::from(arch));
+/// The arguments of `vm up` that make a VM of this image: `default` is that of quickstart, others are called as their recipe.
+fn start(job: &Job, args: &BuildArgs) -> String {
+    if args.recipe.output.is_none() && job.name == "quickstart" {
+        return String::new();
     }
-    if let Some(output) = &args.recipe.output {
-        words += &format!(" --output {}", output.display());
+    format!(" {} --image {}", vm_name(&job.name), job.output.display())
+}
+
+/// A recipe's name as that of a VM, which takes fewer characters and is shorter.
+fn vm_name(recipe: &str) -> String {
+    let allowed = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let name: String = recipe.chars().map(allowed).take(32).collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() { "image".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_recipe_gives_the_name_of_a_vm() {
+        let home = helix_vm::life::Home::find(Some("/nonexistent".as_ref())).unwrap();
+        let long = "a".repeat(40);
+        for (recipe, name) in [("ubuntu-26.04", "ubuntu-26-04"), ("_My", "my"), ("ä", "image"), (&long, &long[..32])] {
+            assert_eq!(super::vm_name(recipe), name);
+            assert!(home.vm(name).is_ok(), "{name}");
+        }
     }
-    words
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::{Run, inside, root_folder};
+use crate::way::bundled;
 
 /// A folder of VMs of the test's own; the VM `t` in it ends with the test.
 struct Vms {
@@ -36,7 +37,12 @@ impl Vms {
 
     /// Starts the VM as small as the guest can be.
     fn up(&self) -> Value {
-        let up = self.run("up", &["--memory", "3072", "--cpus", "2", "--json"]).ends_with(0).json();
+        self.up_with(&[])
+    }
+
+    fn up_with(&self, options: &[&str]) -> Value {
+        let options = [&["--memory", "3072", "--cpus", "2", "--json"], options].concat();
+        let up = self.run("up", &options).ends_with(0).json();
         println!("{up:#}");
         up
     }
@@ -72,9 +78,11 @@ const ENCODE: &str = "sh -euc 'mkdir /tmp/plugins; cd /tmp/plugins; \
 
 #[test]
 fn a_vm_lives_from_the_first_start_to_its_removal() {
-    image();
+    // The image goes the main way: from the build into the bundle, and out of the app into the VM.
+    let place = tempfile::Builder::new().prefix("w").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let bundled = bundled(&image(), place.path());
     let vms = Vms::new();
-    let up = vms.up();
+    let up = vms.up_with(&["--image", bundled.to_str().expect("a path in UTF-8")]);
     assert_eq!((&up["already"], &up["encoder"], &up["failed_units"]), (&json!(false), &json!("running"), &json!([])));
     assert_eq!((&up["cpus"], &up["memory_mib"]), (&json!(2), &json!(3072)));
 

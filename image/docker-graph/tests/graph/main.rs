@@ -7,5 +7,6 @@ mod edges;
 mod full;
 mod good;
 mod layout;
+mod load;
 mod place;
 mod registry;

@@ -77,7 +77,7 @@ fn imports_to_mounts() {
             let before = listing(&root.data());
             // A layer that cannot be read is not noticed, because it is not looked at.
             let mut images = root.read(&saved(&[image()])).expect("an archive");
-            images[0].layers[0].blob.file = Arc::new(root.path("nothing"));
+            images[0].layers[0].blob.as_mut().expect("bytes").file = Arc::new(root.path("nothing"));
             let refused = import(&root.data(), &images, &Options::default()).expect_err("this is refused");
             assert!(matches!(&refused, Error::DataRoot { path, .. } if path.starts_with(&mount)), "{part}: {refused}");
             assert!(refused.to_string().contains("on another mount than the data root"), "{refused}");
@@ -136,7 +136,7 @@ fn a_long_layer_ends_in_its_middle() {
     std::fs::write(&long, &first).expect("a file");
     let length = 60 << 30;
     std::fs::File::options().write(true).open(&long).and_then(|file| file.set_len(length)).expect("a file with a hole");
-    let blob = &mut images[0].layers[0].blob;
+    let blob = images[0].layers[0].blob.as_mut().expect("bytes");
     (blob.file, blob.offset, blob.length) = (Arc::new(long), 0, length);
     let stop = Arc::new(AtomicBool::new(false));
     let refused = std::thread::scope(|scope| {

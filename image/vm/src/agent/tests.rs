@@ -108,7 +108,8 @@ fn a_program_without_end_is_killed_in_the_guest() {
         assert_eq!(request["arguments"]["arg"][1], "kill -KILL -- -7 || kill -KILL 7");
         "{\"return\": {\"pid\": 8}}\n".into()
     });
-    let (server, mut agent) = agent(vec![sync(), answer("{\"return\": {\"pid\": 7}}"), running(), running(), kill]);
+    let script = vec![sync(), answer("{\"return\": {\"pid\": 7}}"), running(), running(), running(), kill];
+    let (server, mut agent) = agent(script);
     let error = agent.exec("sleep 99", Duration::from_millis(150)).unwrap_err();
     assert_eq!(error.to_string(), "`sleep 99` did not end within 0.15 s");
     server.finish();

@@ -91,7 +91,11 @@ fn a_missing_firmware_is_found_before_qemu_starts() {
 }
 
 /// Serves QMP and the agent once the run's QEMU is up. Each command in the guest prints what `guest` makes of it.
-fn fake_guest(run: &Path, status: &'static str, guest: fn(&str) -> &'static str) -> JoinHandle<()> {
+fn fake_guest(
+    run: &Path,
+    status: &'static str,
+    guest: impl Fn(&str) -> &'static str + Send + 'static,
+) -> JoinHandle<()> {
     let run = run.to_owned();
     std::thread::spawn(move || {
         while !run.join("serial.log").exists() {
@@ -107,13 +111,13 @@ fn fake_guest(run: &Path, status: &'static str, guest: fn(&str) -> &'static str)
             if request["execute"] == "guest-shutdown" {
                 std::fs::write(run.join("off"), "").unwrap();
             }
-            agent_answer(request, &mut last.lock().unwrap(), guest)
+            agent_answer(request, &mut last.lock().unwrap(), &guest)
         }));
         serve_at(&port, vec![agent]);
     })
 }
 
-fn agent_answer(request: &Value, last: &mut &'static str, guest: fn(&str) -> &'static str) -> Vec<u8> {
+fn agent_answer(request: &Value, last: &mut &'static str, guest: &impl Fn(&str) -> &'static str) -> Vec<u8> {
     let arguments = &request["arguments"];
     match request["execute"].as_str().unwrap() {
         "guest-sync-delimited" => [b"\xFF{\"return\": ", arguments["id"].to_string().as_bytes(), b"}\n"].concat(),
@@ -139,6 +143,7 @@ fn a_guest_that_comes_up_is_checked_and_shut_down() {
         "systemctl is-system-running --wait" => "running\n",
         "systemd-analyze time" => "Startup finished in 3 s\n",
         "docker info" => "overlay2\n",
+        crate::diagnosis::JOURNAL => "dockerd: overlay2 it is\n",
         _ => "",
     });
     let mut running = boot(&config, &mut |_| {}).unwrap();
@@ -149,11 +154,13 @@ fn a_guest_that_comes_up_is_checked_and_shut_down() {
         expect: Some(expect.into()),
         timeout: Duration::from_secs(5),
     };
-    let report = running.check(&[check("right", "overlay2"), check("wrong", "vfs")], &mut |_| {});
+    let mut report = running.check(&[check("right", "overlay2"), check("wrong", "vfs")], &mut |_| {});
+    running.explain(&mut report);
     assert_eq!(report.checks[0].outcome, Outcome::Passed);
     assert!(matches!(report.checks[1].outcome, Outcome::Failed { .. }) && !report.passed());
     assert_eq!(report.systemd_analyze.as_deref(), Some("Startup finished in 3 s"));
     assert_eq!(report.serial_tail, ["Linux version 6"]);
+    assert_eq!(report.diagnosis.unwrap().journal, "dockerd: overlay2 it is");
     assert!(report.timings.kernel <= report.timings.agent && report.timings.agent <= report.timings.settled);
     assert_eq!(running.shutdown(Duration::from_secs(10)).how, Shutdown::Guest);
 }
@@ -164,6 +171,9 @@ fn a_degraded_guest_is_a_failure_unless_allowed() {
         "systemctl is-system-running --wait" => "degraded\n",
         "systemctl --failed --plain --no-legend --full --no-pager" => "a.service loaded failed failed A\n",
         "systemctl list-jobs --no-pager --full" => "No jobs running.",
+        crate::diagnosis::JOURNAL => "a: exit 1",
+        unit if unit.contains("systemctl status") => "a.service - A: /bin/a: not found",
+        cloud if cloud.starts_with("cloud-init status --long") => "status: error",
         _ => "",
     };
     for allow_degraded in [false, true] {
@@ -180,7 +190,17 @@ fn a_degraded_guest_is_a_failure_unless_allowed() {
             Err(BootFailure::Guest(failure)) => {
                 assert!(!allow_degraded);
                 assert_eq!(failure.reason, Reason::Degraded { units: vec!["a.service".into()] });
-                assert_eq!(failure.diagnosis.as_ref().unwrap().jobs, "No jobs running.");
+                let (text, json) = (failure.to_string(), serde_json::to_value(&failure).unwrap());
+                let told = [
+                    ("failed_units", "a.service - A: /bin/a: not found"),
+                    ("jobs", "No jobs running."),
+                    ("journal", "a: exit 1"),
+                    ("cloud_init", "status: error"),
+                ];
+                for (field, words) in told {
+                    assert_eq!(json["diagnosis"][field], words);
+                    assert!(text.contains(words), "{text}");
+                }
             }
             Err(other) => panic!("{other}"),
         }
@@ -193,4 +213,47 @@ fn a_machine_that_stopped_inside_is_not_waited_for() {
     let config = config(temp.path(), "echo up > $SERIAL; exec sleep 60");
     fake_guest(&config.run_folder, "internal-error", |_| "");
     assert_eq!(failure(&config).reason, Reason::GuestStopped { status: "internal-error".into() });
+}
+
+/// A boot of at most `deadline` whose kernel speaks after 0.4 s, and whose guest settles after `settles`, or never.
+fn slow_boot(usual: Usual, deadline: f32, settles: Option<f32>, work: &'static str) -> Result<Pace, Box<GuestFailure>> {
+    let temp = tempfile::tempdir().unwrap();
+    let config = config(temp.path(), "sleep 0.4; echo Linux version 6 > $SERIAL; exec sleep 60");
+    let folder = RunFolder::prepare(&config.run_folder).unwrap();
+    let facts = QemuFacts::ask(&config.programs).unwrap();
+    let child = QemuChild::start(&config.programs.qemu, &folder.qemu_log()).unwrap();
+    let begun = Instant::now();
+    fake_guest(&config.run_folder, "running", move |command| match command {
+        crate::pace::WORK => work,
+        "systemctl is-system-running --wait" => match settles {
+            Some(after) if begun.elapsed().as_secs_f32() >= after => "running\n",
+            _ => "starting\n",
+        },
+        _ => "",
+    });
+    let booting = Booting { usual, ..Booting::new(Box::new(child), folder, config.accelerator.unwrap(), facts) };
+    let watched = booting.watch(Duration::from_secs_f32(deadline), false, &AtomicBool::new(false), &mut |_| {});
+    watched.map(|running| running.pace())
+}
+
+/// A kernel usually speaks at once, so that one that takes 0.4 s shows a guest that is eight times slower.
+const EIGHT_TIMES: Usual = Usual { kernel: Duration::from_millis(50), ..Usual::QUIET };
+
+#[test]
+fn a_boot_that_is_slowed_eight_times_passes_and_one_that_hangs_ends() {
+    let eight_times = "100.00 108.00\n";
+    std::thread::scope(|scope| {
+        // Its first stages show it, or its work does when the time is over.
+        for (usual, work) in [(EIGHT_TIMES, ""), (Usual::QUIET, "100.00 108.00\n")] {
+            scope.spawn(move || assert!(slow_boot(usual, 2.0, Some(2.2), work).unwrap() >= Pace::from(8.0)));
+        }
+        for (usual, work, least) in [(Usual::QUIET, "", 0.5), (EIGHT_TIMES, "", 1.3), (EIGHT_TIMES, eight_times, 1.3)] {
+            scope.spawn(move || {
+                let failure = slow_boot(usual, 0.5, None, work).unwrap_err();
+                assert!(matches!(failure.reason, Reason::Deadline { .. }), "{failure}");
+                assert!(failure.elapsed.as_secs_f32() >= least, "{failure}");
+                assert_eq!(failure.to_string().contains("times slower than usual"), least > 1.0, "{failure}");
+            });
+        }
+    });
 }

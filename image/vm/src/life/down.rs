@@ -26,8 +26,8 @@ pub struct Down {
 }
 
 impl Vm {
-    /// Ends the machine: its agent is asked, then its power button pressed, and after `timeout` it is ended by force. What an
-    /// interrupted start left is ended too.
+    /// Ends the machine: its agent is asked, then its power button pressed, and after `timeout` it is ended by force; a
+    /// guest that was slow to come up has more time. What an interrupted start left is ended too.
     ///
     /// # Errors
     /// When the machine does not exist, or another command works on it.
@@ -38,10 +38,12 @@ impl Vm {
         let mut qemu = start::qemu(self);
         let ended = if qemu.is_alive()? {
             let sockets = self.sockets();
+            // A damaged file is nothing that should keep a machine from being ended.
+            let pace = self.run().ok().flatten().map(|run| run.pace).unwrap_or_default();
             // Without one of them the steps that it is for are left out.
-            let mut qmp = Qmp::connect(&sockets.qmp_socket(), GREETING).ok();
+            let mut qmp = Qmp::connect(&sockets.qmp_socket(), pace.stretch(GREETING)).ok();
             let mut agent = Agent::connect(&sockets.agent_socket()).ok();
-            Some(shutdown::end(&mut qemu, agent.as_mut(), qmp.as_mut(), timeout))
+            Some(shutdown::end(&mut qemu, agent.as_mut(), qmp.as_mut(), timeout, pace))
         } else {
             None
         };

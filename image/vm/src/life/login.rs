@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::error::Error;
 use super::home::Vm;
 use super::state;
-use crate::agent::Agent;
+use crate::running::Running;
 
-/// How long the guest has to tell its host key.
+/// How long a guest of the usual pace has to tell its host key.
 const ANSWER: Duration = Duration::from_secs(20);
 
 impl Vm {
@@ -47,8 +47,8 @@ impl Vm {
     }
 
     /// Remembers the guest's host key, which its agent tells: over a port of QEMU, not over the network.
-    pub(crate) fn pin_host_key(&self, agent: &mut Agent) -> Result<(), Error> {
-        let told = agent.exec("cat /etc/ssh/ssh_host_ed25519_key.pub", ANSWER);
+    pub(crate) fn pin_host_key(&self, running: &mut Running) -> Result<(), Error> {
+        let told = running.exec("cat /etc/ssh/ssh_host_ed25519_key.pub", ANSWER);
         let text = told.map(|output| output.stdout_text()).unwrap_or_default();
         let Some(line) = known_host(&self.host_key_alias(), &text) else {
             tracing::warn!("the guest does not tell its host key; the first one that is seen will be taken");

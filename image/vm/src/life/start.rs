@@ -16,6 +16,7 @@ use super::state::{self, Config, Run};
 use super::up::UpConfig;
 use crate::folder::RunFolder;
 use crate::machine::{DataDisk, DiskFormat, Machine};
+use crate::pace::Pace;
 use crate::programs::QemuFacts;
 use crate::seed::Seed;
 use crate::ssh::SshKey;
@@ -64,7 +65,8 @@ pub(crate) fn prepare(vm: &Vm, config: &Config, up: &UpConfig) -> Result<Start, 
     };
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let qemu_version = facts.version.clone();
-    let run = Run { ports, sizes, accelerator, qemu_version, started, ready: false, failed_units: Vec::new() };
+    let (failed_units, pace) = (Vec::new(), Pace::default());
+    let run = Run { ports, sizes, accelerator, qemu_version, started, ready: false, failed_units, pace };
     Ok(Start { folder, facts, machine, run })
 }
 

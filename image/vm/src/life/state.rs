@@ -14,6 +14,7 @@ use super::ports::Ports;
 use super::sizes::Sizes;
 use crate::accel::AccelReport;
 use crate::machine::Arch;
+use crate::pace::Pace;
 
 /// What the machine is.
 pub(crate) const CONFIG: &str = "vm.json";
@@ -41,7 +42,7 @@ pub(crate) struct Config {
 }
 
 /// How QEMU was started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Run {
     pub(crate) ports: Ports,
     pub(crate) sizes: Sizes,
@@ -52,6 +53,9 @@ pub(crate) struct Run {
     /// Whether the guest has been seen to have settled, and which of its units had failed then.
     pub(crate) ready: bool,
     pub(crate) failed_units: Vec<String>,
+    /// How slow the guest was when it came up.
+    #[serde(default)]
+    pub(crate) pace: Pace,
 }
 
 /// Writes `bytes` to `path`, whole or not at all, readable by this user alone.
@@ -116,6 +120,7 @@ mod tests {
             started: 1,
             ready: true,
             failed_units: vec!["a.service".into()],
+            pace: Pace::default(),
         }
     }
 

@@ -19,9 +19,11 @@ use super::state::{self, Config, Run};
 use super::{create, encoder, start};
 use crate::accel::Accelerator;
 use crate::boot::{self, Booting};
+use crate::diagnosis::Diagnosis;
 use crate::failure::{GuestFailure, Reason};
 use crate::guest::Settled;
 use crate::machine::Arch;
+use crate::pace::Pace;
 use crate::process::Process;
 use crate::programs::{Programs, QemuFacts};
 use crate::qmp::Qmp;
@@ -45,7 +47,7 @@ pub struct UpConfig {
     pub memory_mib: Option<u64>,
     /// The host encoder's program; without it none is started.
     pub encoder: Option<PathBuf>,
-    /// How long the guest has to settle.
+    /// How long a guest of the usual pace has to settle.
     pub deadline: Duration,
     /// Set by somebody else, it ends [`Vm::up`] soon: nothing half-made stays, and a guest that is on its way goes on.
     pub interrupted: Arc<AtomicBool>,
@@ -89,6 +91,8 @@ pub struct Up {
     pub accelerator: Accelerator,
     /// Units of the guest that failed.
     pub failed_units: Vec<String>,
+    /// What the guest says of itself, when it has just come up with failed units.
+    pub diagnosis: Option<Diagnosis>,
     /// The host encoder.
     pub encoder: encoder::EncoderState,
     /// The time from the call until QEMU was started.
@@ -131,9 +135,9 @@ impl Vm {
         encoder::end(self)?;
         let (running, mut run, prepare) = self.start(&config, up, begun, tell)?;
         let boot = begun.elapsed() - prepare;
-        self.settled(running, &mut run)?;
+        let diagnosis = self.settled(running, &mut run)?;
         let up = self.result(&run, begun, prepare, boot)?;
-        Ok(Up { created, ..up })
+        Ok(Up { created, diagnosis, ..up })
     }
 
     fn create_if_missing(&self, up: &UpConfig, tell: &mut dyn FnMut(Event<'_>)) -> Result<Option<Copied>, Error> {
@@ -193,7 +197,7 @@ impl Vm {
         let lost = |why: String| Error::Lost { name: self.name().to_owned(), why };
         let run = self.run().map_err(|error| lost(error.to_string()))?;
         let mut run = run.ok_or_else(|| lost(format!("{} is missing", self.run_file().display())))?;
-        self.resume().map_err(lost)?;
+        self.resume(run.pace).map_err(lost)?;
         self.ensure_encoder(up, tell)?;
         if !run.ready {
             let prepare = begun.elapsed();
@@ -203,8 +207,9 @@ impl Vm {
             let watched = booting.watch(up.deadline, true, &up.interrupted, &mut progress);
             let running = watched.map_err(|failure| self.not_up(failure))?;
             let boot = begun.elapsed() - prepare;
-            self.settled(running, &mut run)?;
-            return self.result(&run, begun, prepare, boot);
+            let diagnosis = self.settled(running, &mut run)?;
+            let up = self.result(&run, begun, prepare, boot)?;
+            return Ok(Up { diagnosis, ..up });
         }
         self.forget_previous(&run);
         let up = self.result(&run, begun, Duration::ZERO, Duration::ZERO)?;
@@ -212,20 +217,21 @@ impl Vm {
     }
 
     /// A machine that QEMU stopped, because the computer's disk was full, goes on. The error says why it cannot.
-    fn resume(&self) -> Result<(), String> {
+    fn resume(&self, pace: Pace) -> Result<(), String> {
         let socket = self.sockets().qmp_socket();
-        let deadline = Instant::now() + ANSWER;
+        let answer = pace.stretch(ANSWER);
+        let deadline = Instant::now() + answer;
         // Just started, QEMU does not listen yet.
         let mut qmp = loop {
-            match Qmp::connect(&socket, ANSWER) {
+            match Qmp::connect(&socket, answer) {
                 Ok(qmp) => break qmp,
                 Err(error) if Instant::now() >= deadline => return Err(error.to_string()),
                 Err(_) => std::thread::sleep(Duration::from_millis(50)),
             }
         };
-        let status = qmp.status(ANSWER).map_err(|error| error.to_string())?;
+        let status = qmp.status(answer).map_err(|error| error.to_string())?;
         if status == "paused" || status == "io-error" {
-            qmp.execute("cont", json!({}), ANSWER).map_err(|error| error.to_string())?;
+            qmp.execute("cont", json!({}), answer).map_err(|error| error.to_string())?;
         }
         Ok(())
     }
@@ -255,15 +261,18 @@ impl Vm {
     }
 
     /// Remembers that the guest is ready, and its host key; a system disk that was kept for the case that it is not goes.
-    fn settled(&self, mut running: Running, run: &mut Run) -> Result<(), Error> {
+    /// Returns what a guest with failed units says of itself.
+    fn settled(&self, mut running: Running, run: &mut Run) -> Result<Option<Diagnosis>, Error> {
+        let mut diagnosis = None;
         if let Settled::Degraded(units) = running.settled() {
             run.failed_units.clone_from(units);
+            diagnosis = Some(running.diagnosis());
         }
-        self.pin_host_key(running.agent())?;
-        run.ready = true;
+        self.pin_host_key(&mut running)?;
+        (run.ready, run.pace) = (true, running.pace());
         state::write(&self.run_file(), run)?;
         self.forget_previous(run);
-        Ok(())
+        Ok(diagnosis)
     }
 
     fn result(&self, run: &Run, begun: Instant, prepare: Duration, boot: Duration) -> Result<Up, Error> {
@@ -277,6 +286,7 @@ impl Vm {
             sizes: run.sizes,
             accelerator: run.accelerator.chosen,
             failed_units: run.failed_units.clone(),
+            diagnosis: None,
             encoder: encoder::state(self)?,
             prepare,
             boot,

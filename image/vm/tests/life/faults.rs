@@ -238,6 +238,38 @@ fn a_qemu_that_does_not_answer_is_told_and_ended() {
 }
 
 #[test]
+fn failed_units_say_why() {
+    let world = World::new();
+    let up = world.up_with(&world.config("degraded")).unwrap();
+    let json = serde_json::to_value(&up).unwrap();
+    assert_eq!(json["failed_units"], serde_json::json!(["a.service"]));
+    let told = [
+        ("failed_units", "a.service: /bin/a: not found"),
+        ("journal", "a[1]: the end of the journal"),
+        ("cloud_init", "status: error"),
+    ];
+    for (field, words) in told {
+        assert_eq!(json["diagnosis"][field], words);
+        assert!(up.diagnosis.as_ref().unwrap().to_string().contains(words), "{words}");
+    }
+    // A machine that is up already is not asked again, and its failed units are still known.
+    let again = world.up_with(&world.config("degraded")).unwrap();
+    assert_eq!((again.already, again.failed_units, again.diagnosis), (true, vec!["a.service".to_owned()], None));
+}
+
+#[test]
+fn a_guest_that_was_slow_to_come_up_has_more_time_to_go() {
+    let world = World::new();
+    world.up_with(&world.config("deaf,stubborn")).unwrap();
+    let text = std::fs::read_to_string(world.file("run/run.json")).unwrap();
+    assert!(text.contains("\"pace\": 1.0"), "{text}");
+    std::fs::write(world.file("run/run.json"), text.replace("\"pace\": 1.0", "\"pace\": 4.0")).unwrap();
+    let ended = world.vm().down(Duration::from_millis(400)).unwrap().ended.unwrap();
+    assert_eq!(ended.how, Shutdown::Quit);
+    assert!(ended.took >= Duration::from_millis(1600), "{:?}", ended.took);
+}
+
+#[test]
 fn a_qemu_whose_run_json_is_lost_is_ended_gently_and_started_again() {
     let world = World::new();
     world.up();

@@ -79,7 +79,8 @@ fn show(up: &Up) {
         up.accelerator, up.ports.api, up.ports.ssh
     ));
     if !up.failed_units.is_empty() {
-        eprintln!("warning: units of the guest failed: {}", up.failed_units.join(", "));
+        let why = up.diagnosis.as_ref().map(ToString::to_string).unwrap_or_default();
+        eprintln!("warning: units of the guest failed: {}{why}", up.failed_units.join(", "));
     }
 }
 

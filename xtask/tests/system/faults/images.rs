@@ -12,7 +12,11 @@ fn an_image_that_does_not_boot_is_reported_with_how_far_it_came() {
     let run = project.run(&["build-image", "mini", "--boot-timeout", "40", "--json"]).ends_with(6);
     let run =
         run.says(&["the image does not boot: the guest was not up after 40 s", "stage reached: firmware", "BdsDxe"]);
-    assert_eq!(run.json()["error"]["kind"], "check-failed");
+    let error = &run.json()["error"];
+    assert_eq!(error["kind"], "check-failed");
+    let (guest, console) = (&error["guest"], error["guest"]["serial_tail"].to_string());
+    assert_eq!((&guest["stage"], &guest["reason"]["kind"]), (&json!("firmware"), &json!("deadline")));
+    assert!(console.contains("BdsDxe") && guest["slowdown"].is_number(), "{guest:#}");
     // The image itself is whole, and says that its test failed.
     let shown = project.run(&["inspect", "root/target/images/mini"]).ends_with(0);
     assert!(shown.stdout.contains("boot test     FAILED"), "{}", shown.stdout);
