@@ -157,6 +157,15 @@ pub(crate) fn watch_interrupts() -> Arc<AtomicBool> {
     flag
 }
 
+/// As [`watch_interrupts`], and SIGTERM does the same as Ctrl-C.
+pub(crate) fn watch_signals() -> Arc<AtomicBool> {
+    let flag = watch_interrupts();
+    let signal = signal_hook::consts::SIGTERM;
+    let _ = signal_hook::flag::register_conditional_default(signal, flag.clone());
+    let _ = signal_hook::flag::register(signal, flag.clone());
+    flag
+}
+
 /// Whether Ctrl-C was pressed.
 pub(crate) fn interrupted() -> bool {
     INTERRUPTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
@@ -211,11 +220,18 @@ pub(crate) fn finish(result: Result<(), Failure>, json: bool) -> ExitCode {
     }
     match code {
         // It says itself what goes on.
-        130 if matches!(&failure, Failure::Vm(error) if error.kind() == helix_vm::life::Kind::Interrupted) => {
-            eprintln!("{failure}");
-        }
+        130 if says_itself(&failure) => eprintln!("{failure}"),
         130 => eprintln!("interrupted; the next run goes on where this one was"),
         _ => eprintln!("error: {failure}"),
     }
     ExitCode::from(code)
+}
+
+/// Whether the words of a failure tell what became of an interrupted verb.
+fn says_itself(failure: &Failure) -> bool {
+    match failure {
+        Failure::Vm(error) => error.kind() == helix_vm::life::Kind::Interrupted,
+        Failure::Graph(error) => matches!(error, helix_docker_graph::Error::Interrupted),
+        _ => false,
+    }
 }

@@ -1,25 +1,30 @@
 //! `docker-graph`: container images into a Docker data root.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Instant, SystemTime};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant, SystemTime};
 
 use helix_build::progress::Progress;
 use helix_build::store::Store;
 
 use helix_docker_graph::{
-    BlobCache, Image, News, Options, Patience, Platform, Sharing, import, pull, read_archive, read_layout,
+    BlobCache, Error, Image, News, Options, Patience, Platform, Sharing, import, pull, read_archive, read_layout,
 };
 use helix_rootfs::Arch;
+use rustix::process::{Pid, Signal};
 use serde_json::json;
 
 use crate::cli::{ArchArg, DockerGraphArgs, ImageArg, ImageSource, ShareArg};
-use crate::exit::Failure;
+use crate::exit::{Failure, interrupted, watch_signals};
 use crate::ui::Ui;
 
 /// How many of the things that are left out are listed one by one.
 const LISTED: usize = 10;
+/// How often a wait looks whether a signal has come.
+const LOOK: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(args: &DockerGraphArgs, json: bool) -> Result<(), Failure> {
     let started = Instant::now();
@@ -29,6 +34,7 @@ pub(crate) fn run(args: &DockerGraphArgs, json: bool) -> Result<(), Failure> {
         )
         .into());
     }
+    let stop = watch_signals();
     let platform = platform(args.arch)?;
     let run = Store::open(&super::workspace()?.cache)?.dir("run");
     let scratch = tempfile::Builder::new()
@@ -47,6 +53,7 @@ pub(crate) fn run(args: &DockerGraphArgs, json: bool) -> Result<(), Failure> {
         },
         threads: args.threads.unwrap_or(Options::default().threads),
         time: time()?,
+        stop,
         ..Options::default()
     };
     let report = import(&args.data_root, &images, &options)?;
@@ -58,7 +65,8 @@ pub(crate) fn run(args: &DockerGraphArgs, json: bool) -> Result<(), Failure> {
             .map(|i| json!({ "id": i.id.to_string(), "names": names(i), "fresh": report.added.contains(&i.id) }))
             .collect();
         super::print_json(&json!({
-            "images": list, "layers_added": report.layers, "left_out": report.left_out, "seconds": seconds,
+            "images": list, "driver": "vfs", "layers_added": report.layers, "left_out": report.left_out,
+            "note": report.note, "seconds": seconds,
         }));
         return Ok(());
     }
@@ -73,19 +81,48 @@ pub(crate) fn run(args: &DockerGraphArgs, json: bool) -> Result<(), Failure> {
     if report.left_out.len() > LISTED {
         eprintln!("warning: not on the disk: {} more; --json lists them all", report.left_out.len() - LISTED);
     }
-    eprintln!("{} layers added to {} ({seconds:.1} s)", report.layers, args.data_root.display());
+    if let Some(note) = &report.note {
+        eprintln!("warning: {note}");
+    }
+    let root = args.data_root.display();
+    eprintln!("{} layers added to {root}, for engines with the driver vfs ({seconds:.1} s)", report.layers);
     Ok(())
 }
 
 fn read(image: &ImageArg, platform: &Platform, scratch: &Path) -> Result<Vec<Image>, Failure> {
+    if let ImageSource::Build(recipe) = &image.source {
+        let folder = build(recipe, &platform.architecture, scratch)?;
+        let mut images = read_layout(&folder, image.name.as_ref(), platform)?;
+        images.iter_mut().for_each(|image| image.origin = format!("build:{recipe}"));
+        return Ok(images);
+    }
+    let (image, platform, scratch) = (image.clone(), platform.clone(), scratch.to_owned());
+    unless_interrupted(move || fetch(&image, &platform, &scratch))
+}
+
+/// Does `work` in a thread of its own, which is left when a signal comes: it may wait for a network or unpack for minutes.
+/// The end of this program ends it.
+fn unless_interrupted<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (sender, result) = channel();
+    let worker = std::thread::spawn(move || sender.send(work()).is_ok());
+    loop {
+        match result.recv_timeout(LOOK) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Timeout) if interrupted() => return Err(Error::Interrupted.into()),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                std::panic::resume_unwind(worker.join().expect_err("it ended without a result"))
+            }
+        }
+    }
+}
+
+fn fetch(image: &ImageArg, platform: &Platform, scratch: &Path) -> Result<Vec<Image>, Failure> {
     let name = image.name.as_ref();
     Ok(match &image.source {
-        ImageSource::Build(recipe) => {
-            let folder = build(recipe, &platform.architecture, scratch)?;
-            let mut images = read_layout(&folder, name, platform)?;
-            images.iter_mut().for_each(|image| image.origin = format!("build:{recipe}"));
-            images
-        }
+        ImageSource::Build(_) => unreachable!("it is built, not fetched"),
         ImageSource::Archive(path) => read_archive(path, name, platform, scratch)?,
         ImageSource::Layout(path) => read_layout(path, name, platform)?,
         ImageSource::Registry(reference) => {
@@ -112,12 +149,30 @@ fn build(recipe: &str, architecture: &str, scratch: &Path) -> Result<PathBuf, Fa
     let told = |e: std::io::Error| Failure::Other(format!("building {recipe}: {e}"));
     let folder = tempfile::tempdir_in(scratch).map_err(told)?.keep().join("layout");
     let program = std::env::current_exe().map_err(told)?;
-    let status = Command::new(program)
+    // In a group of its own, it and its programs get one signal, from here, whether that is Ctrl-C or not.
+    let mut child = Command::new(program)
         .args(["build-container", recipe, "--arch", architecture, "--output"])
         .arg(&folder)
+        .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .status()
+        .process_group(0)
+        .spawn()
         .map_err(told)?;
+    let mut asked = false;
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(told)? {
+            break status;
+        }
+        if interrupted() && !asked {
+            asked = true;
+            // One that has just ended needs no signal.
+            let _ = rustix::process::kill_process_group(Pid::from_child(&child), Signal::INT);
+        }
+        std::thread::sleep(LOOK);
+    };
+    if interrupted() {
+        return Err(Error::Interrupted.into());
+    }
     if status.success() {
         return Ok(folder);
     }
