@@ -3,6 +3,7 @@
 //! The view is the host's own root with one difference: `/usr` is the tools tree's. Programs of pinned versions thus see
 //! every host path under the name the caller uses, and no path has to be translated.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use helix_command::Cmd;
@@ -58,24 +59,93 @@ impl Toolbox {
         Ok(Self { root: root.to_owned(), _mounts: mounts })
     }
 
-    /// A command that runs `program` of the tools tree.
+    /// A command that runs `program` of the tools tree. Of the caller's environment it gets the way to the network, and
+    /// the folder for temporary files if tools see that.
     pub fn cmd(&self, program: &str) -> Cmd {
-        clean_environment(Cmd::new(program).root(&self.root))
+        self.with_environment_of(self.cmd_for_tree(program), |name| std::env::var_os(name))
+    }
+
+    /// A command that runs `program` of the tools tree, which then runs programs of another tree: those inherit what it
+    /// has, and nothing of the caller's means anything to them.
+    pub(crate) fn cmd_for_tree(&self, program: &str) -> Cmd {
+        fixed_environment(Cmd::new(program).root(&self.root))
+    }
+
+    fn with_environment_of(&self, cmd: Cmd, caller: impl Fn(&str) -> Option<OsString>) -> Cmd {
+        let mut cmd = ALLOWED.iter().fold(cmd, |cmd, name| match caller(name) {
+            Some(value) => cmd.env(name, value),
+            None => cmd,
+        });
+        if let Some(folder) = caller("TMPDIR").and_then(|folder| self.seen(Path::new(&folder))) {
+            cmd = cmd.env("TMPDIR", folder);
+        }
+        cmd
+    }
+
+    /// The absolute path of a folder of the caller's, if it is a folder in the view too: one in the caller's own `/usr`
+    /// is not.
+    fn seen(&self, folder: &Path) -> Option<PathBuf> {
+        let folder = folder.canonicalize().ok()?;
+        let inside = self.root.join(folder.strip_prefix("/").ok()?);
+        inside.is_dir().then_some(folder)
     }
 }
 
-/// The environment of every tool: nothing of the caller's but the way to the network and the place for temporary files.
-pub(crate) fn clean_environment(cmd: Cmd) -> Cmd {
-    let mut cmd = cmd
-        .env_clear()
+/// The variables of the caller's that tools get: the way to the network.
+const ALLOWED: [&str; 6] = ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
+
+/// The environment of every program of a tree, whatever the caller's is.
+pub(crate) fn fixed_environment(cmd: Cmd) -> Cmd {
+    cmd.env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LC_ALL", "C.UTF-8")
         .env("TZ", "UTC")
-        .env("HOME", "/root");
-    for name in ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "TMPDIR"] {
-        if let Some(value) = std::env::var_os(name) {
-            cmd = cmd.env(name, value);
-        }
+        .env("HOME", "/root")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The environment of a command, from an empty one.
+    fn environment(cmd: &Cmd) -> BTreeMap<String, String> {
+        let cmd = cmd.to_std();
+        let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
+        cmd.get_envs().filter_map(|(name, value)| Some((text(name), text(value?)))).collect()
     }
-    cmd
+
+    #[test]
+    fn tools_get_what_is_allowed_and_a_folder_for_temporary_files_that_they_see() {
+        let dir = tempfile::tempdir().unwrap();
+        let (view, caller) = (dir.path().join("view"), dir.path().join("tmp"));
+        std::fs::create_dir_all(&caller).unwrap();
+        let toolbox = Toolbox { root: view.clone(), _mounts: Mounts::default() };
+        let odd = ["TMP", "TEMP", "TEMPDIR", "LD_PRELOAD", "PERL5LIB", "DPKG_ROOT", "HOME", "LC_ALL", "PATH"];
+        let of = |folder: &Path| {
+            let value = |name: &str| match name {
+                "TMPDIR" => Some(folder.into()),
+                "https_proxy" => Some("http://proxy.example".into()),
+                name if odd.contains(&name) => Some("/odd".into()),
+                _ => None,
+            };
+            environment(&toolbox.with_environment_of(toolbox.cmd_for_tree("true"), value))
+        };
+        // There is no such folder in the view.
+        let fixed = environment(&toolbox.cmd_for_tree("true"));
+        let mut expected = fixed.clone();
+        expected.insert("https_proxy".to_owned(), "http://proxy.example".to_owned());
+        assert_eq!(of(&caller), expected);
+        assert_eq!(of(&dir.path().join("missing")), expected);
+        let folder = caller.canonicalize().unwrap();
+        std::fs::create_dir_all(view.join(folder.strip_prefix("/").unwrap())).unwrap();
+        expected.insert("TMPDIR".to_owned(), folder.to_string_lossy().into_owned());
+        assert_eq!(of(&caller), expected);
+        // A link leads tools to another place than the caller, and a relative path to nothing.
+        std::os::unix::fs::symlink("tmp", dir.path().join("link")).unwrap();
+        assert_eq!(of(&dir.path().join("link")), expected);
+        assert_eq!(fixed.keys().collect::<Vec<_>>(), ["HOME", "LC_ALL", "PATH", "TZ"]);
+        assert_eq!((&*fixed["HOME"], &*fixed["LC_ALL"]), ("/root", "C.UTF-8"));
+    }
 }
