@@ -157,7 +157,7 @@ impl Bootstrap<'_> {
     ) -> Result<(), Error> {
         let mut root = OsString::from("--root=");
         root.push(tree);
-        let cmd = build_environment(self.toolbox.cmd("dpkg"), self.epoch)
+        let cmd = build_environment(self.toolbox.cmd_for_tree("dpkg"), self.epoch)
             .arg(root)
             // Nothing is lost with a power cut: an unfinished tree is thrown away.
             .args(["--force-unsafe-io", "--force-confold"])

@@ -8,7 +8,7 @@ use helix_command::Cmd;
 use crate::Error;
 use crate::emulation::Emulation;
 use crate::mounts::Mounts;
-use crate::toolbox::clean_environment;
+use crate::toolbox::fixed_environment;
 
 /// Device nodes that programs expect; everything else of the host's `/dev` stays out of reach.
 const DEVICES: [&str; 6] = ["full", "null", "random", "tty", "urandom", "zero"];
@@ -42,9 +42,9 @@ impl Chroot {
         Ok(Self { tree: tree.to_owned(), epoch, mounts })
     }
 
-    /// A command that runs `program` of the tree.
+    /// A command that runs `program` of the tree, in an environment that has nothing of the caller's.
     pub fn cmd(&self, program: &str) -> Cmd {
-        build_environment(clean_environment(Cmd::new(program).root(&self.tree)), self.epoch)
+        build_environment(fixed_environment(Cmd::new(program).root(&self.tree)), self.epoch)
     }
 
     /// The tree.
@@ -69,7 +69,7 @@ impl Chroot {
     }
 }
 
-/// What maintainer scripts are told: no questions, no services, and one fixed time.
+/// What maintainer scripts are told besides: no questions, no services, and one fixed time.
 pub(crate) fn build_environment(cmd: Cmd, epoch: u64) -> Cmd {
     cmd.env("DEBIAN_FRONTEND", "noninteractive")
         .env("DEBCONF_NONINTERACTIVE_SEEN", "true")
@@ -90,4 +90,31 @@ fn devices(dev: &Path, mounts: &mut Mounts) -> Result<(), Error> {
         std::os::unix::fs::symlink(target, &path).map_err(|e| Error::io("linking", &path, e))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn programs_of_a_tree_get_a_fixed_environment() {
+        let chroot = Chroot { tree: "/tree".into(), epoch: 7, mounts: Mounts::default() };
+        let cmd = chroot.cmd("true").to_std();
+        let given: Vec<_> =
+            cmd.get_envs().filter_map(|(name, value)| Some((name.to_str()?, value?.to_str()?))).collect();
+        let names: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
+        let expected = [
+            "DEBCONF_NONINTERACTIVE_SEEN",
+            "DEBIAN_FRONTEND",
+            "HOME",
+            "LC_ALL",
+            "PATH",
+            "PYTHONHASHSEED",
+            "SOURCE_DATE_EPOCH",
+            "SYSTEMD_OFFLINE",
+            "TZ",
+        ];
+        assert_eq!(names, expected);
+        assert!(given.contains(&("SOURCE_DATE_EPOCH", "7")));
+    }
 }

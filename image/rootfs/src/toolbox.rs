@@ -3,6 +3,7 @@
 //! The view is the host's own root with one difference: `/usr` is the tools tree's. Programs of pinned versions thus see
 //! every host path under the name the caller uses, and no path has to be translated.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use helix_command::Cmd;
@@ -58,23 +59,84 @@ impl Toolbox {
         Ok(Self { root: root.to_owned(), _mounts: mounts })
     }
 
-    /// A command that runs `program` of the tools tree.
+    /// A command that runs `program` of the tools tree. Of the caller's environment it gets the folder for temporary files, if
+    /// tools see that. apt, which alone needs the network, is told the way to it.
     pub fn cmd(&self, program: &str) -> Cmd {
-        clean_environment(Cmd::new(program).root(&self.root))
+        self.with_environment_of(self.cmd_for_tree(program), |name| std::env::var_os(name))
+    }
+
+    /// A command that runs `program` of the tools tree, which then runs programs of another tree: those inherit what it
+    /// has, and nothing of the caller's means anything to them.
+    pub(crate) fn cmd_for_tree(&self, program: &str) -> Cmd {
+        fixed_environment(Cmd::new(program).root(&self.root))
+    }
+
+    fn with_environment_of(&self, cmd: Cmd, caller: impl Fn(&str) -> Option<OsString>) -> Cmd {
+        match caller("TMPDIR").and_then(|folder| self.seen(Path::new(&folder))) {
+            Some(folder) => cmd.env("TMPDIR", folder),
+            None => cmd,
+        }
+    }
+
+    /// The absolute path of a folder of the caller's, if it is a folder in the view too: one in the caller's own `/usr`
+    /// is not.
+    fn seen(&self, folder: &Path) -> Option<PathBuf> {
+        let folder = folder.canonicalize().ok()?;
+        let inside = self.root.join(folder.strip_prefix("/").ok()?);
+        inside.is_dir().then_some(folder)
     }
 }
 
-/// The environment of every tool: nothing of the caller's but the place for temporary files. apt, which alone needs the
-/// network, is told the way to it.
-pub(crate) fn clean_environment(cmd: Cmd) -> Cmd {
-    let mut cmd = cmd
-        .env_clear()
+/// The environment of every program of a tree, whatever the caller's is.
+pub(crate) fn fixed_environment(cmd: Cmd) -> Cmd {
+    cmd.env_clear()
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LC_ALL", "C.UTF-8")
         .env("TZ", "UTC")
-        .env("HOME", "/root");
-    if let Some(value) = std::env::var_os("TMPDIR") {
-        cmd = cmd.env("TMPDIR", value);
+        .env("HOME", "/root")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// The environment of a command, from an empty one.
+    fn environment(cmd: &Cmd) -> BTreeMap<String, String> {
+        let cmd = cmd.to_std();
+        let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
+        cmd.get_envs().filter_map(|(name, value)| Some((text(name), text(value?)))).collect()
     }
-    cmd
+
+    #[test]
+    fn tools_get_a_folder_for_temporary_files_that_they_see_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let (view, caller) = (dir.path().join("view"), dir.path().join("tmp"));
+        std::fs::create_dir_all(&caller).unwrap();
+        let toolbox = Toolbox { root: view.clone(), _mounts: Mounts::default() };
+        let odd = ["https_proxy", "TMP", "TEMP", "TEMPDIR", "LD_PRELOAD", "PERL5LIB", "DPKG_ROOT", "HOME", "LC_ALL", "PATH"];
+        let of = |folder: &Path| {
+            let value = |name: &str| match name {
+                "TMPDIR" => Some(folder.into()),
+                name if odd.contains(&name) => Some("/odd".into()),
+                _ => None,
+            };
+            environment(&toolbox.with_environment_of(toolbox.cmd_for_tree("true"), value))
+        };
+        // There is no such folder in the view.
+        let fixed = environment(&toolbox.cmd_for_tree("true"));
+        let mut expected = fixed.clone();
+        assert_eq!(of(&caller), expected);
+        assert_eq!(of(&dir.path().join("missing")), expected);
+        let folder = caller.canonicalize().unwrap();
+        std::fs::create_dir_all(view.join(folder.strip_prefix("/").unwrap())).unwrap();
+        expected.insert("TMPDIR".to_owned(), folder.to_string_lossy().into_owned());
+        assert_eq!(of(&caller), expected);
+        // A link leads tools to another place than the caller, and a relative path to nothing.
+        std::os::unix::fs::symlink("tmp", dir.path().join("link")).unwrap();
+        assert_eq!(of(&dir.path().join("link")), expected);
+        assert_eq!(fixed.keys().collect::<Vec<_>>(), ["HOME", "LC_ALL", "PATH", "TZ"]);
+        assert_eq!((&*fixed["HOME"], &*fixed["LC_ALL"]), ("/root", "C.UTF-8"));
+    }
 }

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::support::{Project, Running};
+use crate::support::{Project, Run, Running, Synthetic};
 
 #[test]
 fn two_builds_of_one_recipe_do_not_harm_each_other() {
@@ -35,6 +35,44 @@ fn an_interrupted_build_ends_with_130_and_the_next_goes_on() {
     }
     project.build().ends_with(0);
     project.assert_clean_cache();
+}
+
+#[test]
+fn nothing_of_the_callers_environment_reaches_programs_of_a_tree() {
+    let mut project = Project::new();
+    let script = "#!/bin/sh\nset -e\nmkdir -p /var/lib/mini-tool\nenv > /var/lib/mini-tool/environment\n\
+        rm \"$(mktemp)\"\n";
+    project.publish_package(&Synthetic::new("mini-tool", "2").file("DEBIAN/postinst", 0o755, script));
+    // A folder that the caller has and the tree has not, as libpam-tmpdir and CI services make one.
+    let folder = project.path("temporary");
+    std::fs::create_dir(&folder).expect("a folder");
+    let mut command = project.xtask(&["build-image", "mini", "--no-test", "--until", "packages"]);
+    for name in ["TMPDIR", "TMP", "TEMP", "TEMPDIR", "XDG_RUNTIME_DIR", "PERL5LIB", "DEBCONF_DB_OVERRIDE", "no_proxy"] {
+        command.env(name, &folder);
+    }
+    Run::of(command).ends_with(0);
+    let trees =
+        std::fs::read_dir(project.cache().join("trees")).expect("trees").map(|entry| entry.expect("a tree").path());
+    let found: Vec<String> = trees
+        .filter_map(|tree| std::fs::read_to_string(tree.join("tree/var/lib/mini-tool/environment")).ok())
+        .collect();
+    assert_eq!(found.len(), 1, "one tree has configured packages");
+    let mut names: Vec<&str> = found[0].lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+    // What dpkg and the shell add themselves.
+    names.retain(|name| !name.starts_with("DPKG_") && !["PWD", "OLDPWD", "_"].contains(name));
+    names.sort_unstable();
+    let expected = [
+        "DEBCONF_NONINTERACTIVE_SEEN",
+        "DEBIAN_FRONTEND",
+        "HOME",
+        "LC_ALL",
+        "PATH",
+        "PYTHONHASHSEED",
+        "SOURCE_DATE_EPOCH",
+        "SYSTEMD_OFFLINE",
+        "TZ",
+    ];
+    assert_eq!(names, expected, "{}", found[0]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::archive::{Publication, Signature, Suite};
+use super::debs::Synthetic;
 use super::host::{Key, inside, root_folder};
 use super::mini::{MINI, Mini};
 use super::run::Run;
@@ -85,9 +86,21 @@ impl Project {
     /// Puts another version of `mini-tool` into the archive, or takes it out.
     pub(crate) fn publish_tool(&mut self, version: Option<&str>) {
         match version {
-            Some(version) => self.mini.replace(Mini::tool(version).build(&self.path("debs"))),
-            None => self.mini.debs.retain(|d| d.name() != "mini-tool"),
+            Some(version) => self.publish_package(&Mini::tool(version)),
+            None => {
+                self.mini.debs.retain(|d| d.name() != "mini-tool");
+                self.publish_anew();
+            }
         }
+    }
+
+    /// Puts a package into the archive, in the place of the one with its name.
+    pub(crate) fn publish_package(&mut self, package: &Synthetic) {
+        self.mini.replace(package.build(&self.path("debs")));
+        self.publish_anew();
+    }
+
+    fn publish_anew(&self) {
         std::fs::remove_dir_all(self.site().join("mini/pool")).expect("the pool can be emptied");
         self.publish(&self.suite());
     }
