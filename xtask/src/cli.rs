@@ -334,6 +334,11 @@ pub(crate) enum VmAction {
     /// Say what VMs there are and what they are doing
     #[command(after_help = "Examples:\n  cargo xtask vm status\n  cargo xtask vm status work --json | jq .state")]
     Status(VmStatusArgs),
+    /// Say what the disks of a VM take on this computer and in the guest
+    #[command(
+        after_help = "Examples:\n  cargo xtask vm du\n  cargo xtask vm du work --json | jq .data_disk.computer_bytes"
+    )]
+    Du(VmName),
     /// Log in to a VM by SSH, or run a command there
     #[command(
         after_help = "With --json the command line is printed and not run.\n\nExamples:\n  cargo xtask vm ssh\n  cargo xtask vm ssh work -- docker ps"
@@ -374,6 +379,11 @@ pub(crate) struct VmPlace {
     pub(crate) home: Option<PathBuf>,
 }
 
+/// Takes a size of QEMU's window of memory: a power of two.
+fn graphics_memory() -> impl TypedValueParser<Value = u64> {
+    PossibleValuesParser::new(["256", "512", "1024", "2048", "4096", "8192"]).try_map(|mib| mib.parse::<u64>())
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct VmUpArgs {
     #[command(flatten)]
@@ -387,6 +397,13 @@ pub(crate) struct VmUpArgs {
     /// The guest's memory in MiB [default: half of this machine's, which must be 6144 at least]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1024..))]
     pub(crate) memory: Option<u64>,
+    /// On a Mac: how much of its memory the graphics device can show the guest, in MiB [default: 256 where there are 16 GiB and
+    /// less, 1024 where there is more]; a desktop takes 64 to 128
+    #[arg(long, value_name = "MIB", value_parser = graphics_memory())]
+    pub(crate) graphics_memory: Option<u64>,
+    /// Hand this computer's proxy and the certificates that it trusts besides to the guest, its apt and its Docker
+    #[arg(long)]
+    pub(crate) host_network_settings: bool,
     /// The host encoder [default: what build-host-encoder made]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) host_encoder: Option<PathBuf>,

@@ -159,6 +159,7 @@ fn config(
             authorized_keys: login_key.iter().map(|(key, _)| key.public.clone()).collect(),
             console_login: false,
             network_config: None,
+            host_network: None,
         }),
         arch,
         accelerator: None,

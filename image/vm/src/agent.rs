@@ -19,6 +19,8 @@ const LINE_LIMIT: usize = 8 << 20;
 const SENTINEL: u8 = 0xFF;
 /// A request to synchronise may be lost when the agent starts in between: it is sent again after this time.
 const SYNC_RETRY: Duration = Duration::from_secs(5);
+/// How exactly a clock that was set is looked at.
+const SECOND: Duration = Duration::from_secs(1);
 /// How long a running program is left alone between two looks at it.
 const POLL: Duration = Duration::from_millis(100);
 /// How long the agent has at least to say whether a program has ended: it answers at once, in the guest's own time.
@@ -199,6 +201,27 @@ impl Agent {
             })),
             None => Err(not_understood("guest-exec-status", &answer)),
         }
+    }
+
+    /// Sets the guest's clock to `time` since 1970, at once, forwards or back.
+    ///
+    /// # Errors
+    /// When the agent refuses, the clock then shows another time, or there is no answer within `timeout`.
+    pub fn set_time(&mut self, time: Duration, timeout: Duration) -> Result<(), Error> {
+        let (deadline, begun) = (Instant::now() + timeout, Instant::now());
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let asked = self.command("guest-set-time", json!({ "time": nanos }), deadline);
+        let Err(refused @ Error::Refused { .. }) = asked else { return asked.map(drop) };
+        // The agent sets the clock, and then the hardware's by `hwclock`, which a guest need not have: the hardware's is
+        // QEMU's, and right by itself. So what counts is the clock.
+        let shown = self.time(deadline)?;
+        if shown.abs_diff(time) <= begun.elapsed() + SECOND { Ok(()) } else { Err(refused) }
+    }
+
+    /// What the guest's clock shows, since 1970.
+    fn time(&mut self, deadline: Instant) -> Result<Duration, Error> {
+        let answer = self.command("guest-get-time", json!({}), deadline)?;
+        answer.as_u64().map(Duration::from_nanos).ok_or_else(|| not_understood("guest-get-time", &answer))
     }
 
     /// Asks the guest to power off. A success has no answer; a refusal that comes within a second is reported.

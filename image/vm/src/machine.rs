@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::accel::Accelerator;
 use crate::folder::RunFolder;
-use crate::life::Sizes;
+use crate::life::{LEAST_GRAPHICS_MIB, Sizes};
 use crate::programs::{Error, Programs};
 
 /// The architecture of a guest.
@@ -61,6 +61,9 @@ pub struct Machine {
     pub cpus: u32,
     /// The guest's memory in MiB.
     pub memory_mib: u64,
+    /// How much memory of the host the graphics device can show its guest, in MiB, a power of two. Only under HVF it has such a
+    /// window.
+    pub graphics_mib: u64,
     /// The UEFI firmware, read only.
     pub firmware_code: String,
     /// The UEFI variable store, of this machine alone.
@@ -113,6 +116,7 @@ impl Machine {
             accelerator,
             cpus: sizes.cpus,
             memory_mib: sizes.memory_mib,
+            graphics_mib: LEAST_GRAPHICS_MIB,
             firmware_code: programs.seen(&programs.firmware_code)?,
             firmware_vars: programs.seen(&folder.firmware_vars())?,
             root_disk: programs.seen(root_disk)?,
@@ -170,14 +174,13 @@ impl Machine {
         }
     }
 
-    /// On a Mac frames stay on the host: OpenGL and Vulkan go through Venus, with a window of host memory that Macs with 16 GB
-    /// can map. QEMU makes that device only where a display offers OpenGL. UTM's QEMU has one that needs no window, SPICE, whose
+    /// On a Mac frames stay on the host: OpenGL and Vulkan go through Venus, with a window of host memory. QEMU makes that device only where a display offers OpenGL. UTM's QEMU has one that needs no window, SPICE, whose
     /// OpenGL ES is ANGLE's: <https://github.com/utmapp/UTM/blob/v5.0.3/Configuration/UTMQemuConfiguration%2BArguments.swift>.
     fn graphics(&self, args: &mut Args) {
         if self.accelerator != Accelerator::Hvf {
             return args.flags(&["-device", "virtio-gpu-pci"]);
         }
-        args.flags(&["-device", "virtio-gpu-gl-pci,hostmem=256M,blob=true,venus=true"]);
+        args.pair("-device", format!("virtio-gpu-gl-pci,hostmem={}M,blob=true,venus=true", self.graphics_mib));
         args.pair("-spice", format!("unix=on,addr={},disable-ticketing=on,gl=es", escaped(&self.spice_socket)));
     }
 
@@ -293,6 +296,7 @@ mod tests {
             accelerator,
             cpus: 2,
             memory_mib: 2048,
+            graphics_mib: 1024,
             firmware_code: "/fw/code.fd".into(),
             firmware_vars: "/run/vars.fd".into(),
             root_disk: "/run/overlay.qcow2".into(),

@@ -1,5 +1,7 @@
 //! The overlay over an image: the guest writes there, the image under test never changes.
 
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -27,6 +29,16 @@ pub fn allocated_bytes(path: &Path) -> Result<u64, Error> {
     Ok(meta.blocks() * 512)
 }
 
+/// How large a qcow2 is for its guest, in bytes, from its header:
+/// <https://www.qemu.org/docs/master/interop/qcow2.html>. Nothing where it is none.
+pub(crate) fn virtual_bytes(path: &Path) -> Option<u64> {
+    const SIZE_AT: usize = 24;
+    let mut header = [0; SIZE_AT + 8];
+    File::open(path).and_then(|mut file| file.read_exact(&mut header)).ok()?;
+    let size = header.last_chunk().copied().map(u64::from_be_bytes);
+    size.filter(|_| header.starts_with(b"QFI\xfb"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,6 +60,20 @@ mod tests {
         create(&programs, Path::new("/i.qcow2"), Path::new("/o.qcow2"), Some(4096)).unwrap();
         let argv = std::fs::read_to_string(log).unwrap();
         assert_eq!(argv.trim(), "create -q -f qcow2 -F qcow2 -b /i.qcow2 /o.qcow2 4096M");
+    }
+
+    #[test]
+    fn only_a_qcow2_tells_its_size() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("disk");
+        let mut header = [b"QFI\xfb\0\0\0\x03".as_slice(), &[0; 16], &(64_u64 << 30).to_be_bytes()].concat();
+        std::fs::write(&path, &header).unwrap();
+        assert_eq!(virtual_bytes(&path), Some(64 << 30));
+        std::fs::write(&path, &header[..31]).unwrap();
+        assert_eq!(virtual_bytes(&path), None);
+        header[3] = b'\n';
+        std::fs::write(&path, &header).unwrap();
+        assert_eq!(virtual_bytes(&path), None);
     }
 
     #[test]

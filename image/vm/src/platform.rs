@@ -58,6 +58,21 @@ pub(crate) fn memory_bytes() -> io::Result<u64> {
     Ok(u64::from(info.totalram) * u64::from(info.mem_unit))
 }
 
+/// How long this machine has been awake, from some beginning on: a sleep does not count.
+#[cfg(target_os = "macos")]
+pub(crate) fn awake() -> std::time::Duration {
+    use nix::time::{ClockId, clock_gettime};
+    // CLOCK_MONOTONIC goes on in a sleep there. This clock is one of every Mac that can run the program.
+    clock_gettime(ClockId::from_raw(nix::libc::CLOCK_UPTIME_RAW)).map_or_else(|_| Default::default(), Into::into)
+}
+
+/// How long this machine has been awake, from some beginning on: a sleep does not count.
+#[cfg(not(target_os = "macos"))]
+pub(crate) fn awake() -> std::time::Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    std::time::Duration::try_from(time).unwrap_or_default()
+}
+
 /// What this boot of the machine is called.
 #[cfg(target_os = "macos")]
 pub(crate) fn boot_id() -> Option<String> {
@@ -69,6 +84,42 @@ pub(crate) fn boot_id() -> Option<String> {
 #[cfg(not(target_os = "macos"))]
 pub(crate) fn boot_id() -> Option<String> {
     Some(std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned())
+}
+
+/// Where people put authorities that this computer trusts besides: Debian, Fedora, Arch. A Mac has them in a keychain.
+pub(crate) const TRUST_ANCHORS: [&str; 3] = [
+    "/usr/local/share/ca-certificates",
+    "/etc/pki/ca-trust/source/anchors",
+    "/etc/ca-certificates/trust-source/anchors",
+];
+/// The authorities that a distribution ships.
+pub(crate) const SHIPPED_TRUST: &str = "/usr/share/ca-certificates";
+
+/// The certificates that were added for the whole computer, in PEM; without an answer there are none.
+#[cfg(target_os = "macos")]
+pub(crate) fn added_certificates() -> String {
+    // Apple's own are in another keychain.
+    let keychain = "/Library/Keychains/System.keychain";
+    let output = helix_command::Cmd::new("security").args(["find-certificate", "-a", "-p", keychain]).output();
+    output.map(|output| output.text()).unwrap_or_default()
+}
+
+/// The certificates that are in none of [`TRUST_ANCHORS`], in PEM.
+#[cfg(not(target_os = "macos"))]
+pub(crate) fn added_certificates() -> String {
+    String::new()
+}
+
+/// The proxies of the system's settings, as `scutil` prints them; without an answer there are none.
+#[cfg(target_os = "macos")]
+pub(crate) fn proxy_settings() -> String {
+    helix_command::Cmd::new("scutil").arg("--proxy").output().map(|output| output.text()).unwrap_or_default()
+}
+
+/// The proxies of the system's settings: programs of Linux know variables only.
+#[cfg(not(target_os = "macos"))]
+pub(crate) fn proxy_settings() -> String {
+    String::new()
 }
 
 /// Makes `to`, which must not exist, a copy of `from` that shares its blocks.

@@ -3,10 +3,13 @@
 //! cloud-init did not see a seed made as an ISO by macOS' hdiutil, hence FAT. See
 //! <https://docs.cloud-init.io/en/latest/reference/datasources/nocloud.html>.
 
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use helix_fat::{Content, File, Volume};
 use serde_json::{Value, json};
+
+use crate::host_network::{HostNetwork, Settings};
 
 /// The size of the seed in bytes: the smallest that every FAT driver takes, and far more than the three files need.
 const SIZE: u64 = 1 << 20;
@@ -56,6 +59,8 @@ pub struct Seed {
     pub console_login: bool,
     /// cloud-init's network configuration, where the image's own is not to be used.
     pub network_config: Option<Value>,
+    /// The proxy and the trusted certificates of the computer, where the guest takes them over.
+    pub host_network: Option<HostNetwork>,
 }
 
 impl Seed {
@@ -76,6 +81,9 @@ impl Seed {
             let file = json!({ "path": TOKEN_FILE, "permissions": "0400", "owner": self.user, "content": content, "defer": true });
             written.push(file);
         }
+        let network = Settings { network: self.host_network.as_ref(), user: &self.user };
+        written.extend(network.files());
+        commands.push(network.command());
         if self.console_login {
             written.push(autologin("getty@tty1", "", &self.user));
             written.push(autologin("serial-getty@", "--keep-baud 115200,57600,38400,9600 ", &self.user));
@@ -83,9 +91,7 @@ impl Seed {
             commands.push(json!(["systemctl", "daemon-reload"]));
             commands.push(json!(["systemctl", "try-restart", "getty@tty1.service", "serial-getty@*.service"]));
         }
-        if !commands.is_empty() {
-            user["runcmd"] = commands.into();
-        }
+        user["runcmd"] = commands.into();
         if !written.is_empty() {
             user["write_files"] = written.into();
         }
@@ -103,7 +109,9 @@ impl Seed {
         if self.console_login && !is_plain(&self.user) {
             return Err(SeedError::User(self.user.clone()));
         }
-        let create = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path);
+        // It holds the token for host encoders, and maybe the password of a proxy.
+        let create =
+            std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path);
         let mut out = create.map_err(|source| SeedError::Create { path: path.to_owned(), source })?;
         // The label is what cloud-init searches for. The time does not matter to it, a fixed one makes equal seeds equal.
         let volume = Volume { label: "CIDATA".into(), volume_id: 0xC1DA_7A00, size: SIZE, timestamp: 315_532_800 };
@@ -155,6 +163,7 @@ mod tests {
             encoder_token: Some("0123".into()),
             console_login: false,
             network_config: Some(json!({ "version": 2 })),
+            host_network: None,
         }
     }
 

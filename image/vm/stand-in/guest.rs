@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -34,6 +35,11 @@ pub(crate) fn agent(mut stream: &UnixStream, ways: &Ways) {
             "guest-exec-status" => {
                 json!({ "exited": true, "exitcode": 0, "out-data": BASE64_STANDARD.encode(&output) })
             }
+            "guest-set-time" => {
+                let clock = Path::new(&ways.data_disk).with_file_name("guest-clock");
+                std::fs::write(clock, request["arguments"]["time"].to_string()).expect("a file takes the time");
+                json!({})
+            }
             "guest-shutdown" if !ways.is("deaf") => std::process::exit(0),
             _ => json!({}),
         };
@@ -59,6 +65,7 @@ fn run(command: &str, ways: &Ways) -> String {
         _ if command.contains("systemctl status") => "a.service: /bin/a: not found\n".to_owned(),
         _ if command.contains("journalctl") => "a[1]: the end of the journal\n".to_owned(),
         _ if command.contains("cloud-init status") => "status: error\n".to_owned(),
+        df if df.starts_with("df ") => "Mounted on Used Avail\n/ 1000 2000\n/var/lib/helix/data 30 40\n".to_owned(),
         "cat /etc/ssh/ssh_host_ed25519_key.pub" => format!("{HOST_KEY}\n"),
         _ => String::new(),
     }

@@ -24,6 +24,8 @@ pub(crate) fn up(args: &[String]) {
         image: Some(PathBuf::from(&args[3])),
         cpus: Some(2),
         memory_mib: Some(1024),
+        graphics_mib: None,
+        host_network: None,
         encoder: None,
         deadline: Duration::from_secs(20),
         interrupted: std::sync::Arc::default(),

@@ -2,7 +2,8 @@
 //! `encoder`; and is a launcher, `up` and `down`, that tests can kill.
 //!
 //! The stand-in for QEMU binds what QEMU binds, refuses a disk that another one has open, speaks QMP and the guest agent's
-//! protocol, and writes a line to the data disk when its guest comes up. `STAND_IN` changes its ways, words separated by
+//! protocol, writes a line to the data disk when its guest comes up, and the
+//! time that its guest is told to a file `guest-clock` beside. `STAND_IN` changes its ways, words separated by
 //! commas: `deaf` (the agent takes no request to power off), `stubborn` (nor does the button do anything), `wedged` (nor do
 //! `quit` and SIGTERM), `silent` (the agent never answers), `boot=N` (it answers after N milliseconds), `degraded` (a unit of it
 //! has failed), `paused` (QEMU has

@@ -51,6 +51,7 @@ fn config(folder: &Path) -> BootConfig {
             encoder_token: None,
             console_login: false,
             network_config: None,
+            host_network: None,
         }),
         arch: Arch::Arm64,
         accelerator: Some(AccelReport { chosen: Accelerator::Tcg, rejected: Vec::new() }),

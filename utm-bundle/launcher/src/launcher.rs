@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
-use helix_vm::life::{EncoderState, Error as VmError, Event, State as VmState, Up, UpConfig, Vm};
+use helix_vm::HostNetwork;
+use helix_vm::life::{EncoderState, Error as VmError, Event, State as VmState, SystemClock, Up, UpConfig, Vm};
 
 use crate::app::App;
 use crate::error::Error;
@@ -32,6 +33,10 @@ pub struct Settings {
     pub cpus: Option<u32>,
     /// The guest's memory in MiB, instead of half of the computer's.
     pub memory_mib: Option<u64>,
+    /// The graphics device's window of the computer's memory in MiB, instead of what fits the computer.
+    pub graphics_mib: Option<u64>,
+    /// Whether the guest takes over the computer's proxy and trust store.
+    pub host_network_settings: bool,
     /// Whether the first start takes the app's image where the VM was made from another one.
     pub update: bool,
     /// Whether the browser is opened when the guest is up.
@@ -164,6 +169,8 @@ impl Worker {
             image,
             cpus: self.settings.cpus,
             memory_mib: self.settings.memory_mib,
+            graphics_mib: self.settings.graphics_mib,
+            host_network: self.host_network()?,
             encoder: self.settings.app.encoder.clone(),
             deadline: BOOT,
             interrupted: self.interrupted.clone(),
@@ -173,6 +180,12 @@ impl Worker {
         self.forget_download()?;
         let encoder_ended = encoder == EncoderState::Ended;
         Ok(Report::Up { api: ports.api, update: self.another_image()?, encoder_ended })
+    }
+
+    /// They are read at each start: a laptop is in one network now, and in another one then.
+    fn host_network(&self) -> Result<Option<HostNetwork>, Error> {
+        let network = self.settings.host_network_settings.then(HostNetwork::of_this_computer).transpose();
+        Ok(network.map_err(VmError::from)?)
     }
 
     /// A guest that does not come up from another image is ended, and the system disk from before is taken back.
@@ -245,6 +258,16 @@ impl Worker {
         self.up()
     }
 
+    /// After a sleep of the computer the guest's clock is set. One that cannot be set is no reason to look away from the VM.
+    fn follow_clock(&self) {
+        let told = match self.vm().follow_clock(&SystemClock) {
+            Ok(None) => return,
+            Ok(Some(set)) => set.to_string(),
+            Err(error) => error.to_string(),
+        };
+        Journal::of(self.vm()).note(&told);
+    }
+
     fn down(&self) -> Result<Report, Error> {
         if self.vm().exists() {
             self.vm().down(SHUTDOWN)?;
@@ -254,6 +277,7 @@ impl Worker {
 
     fn look(&self) -> Result<Report, Error> {
         self.vm().cut_logs()?;
+        self.follow_clock();
         let status = self.vm().status()?;
         let vm = match status.state {
             VmState::Ended | VmState::Stopped => Seen::Ended,

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use helix_launcher::{App, Error, Launcher, Settings, contents_of};
 use helix_vm::life::Home;
@@ -32,12 +33,24 @@ struct Args {
     /// Memory of the guest in MiB [default: half of this computer's]
     #[arg(long, value_name = "MIB")]
     memory: Option<u64>,
+    /// On a Mac: how much of its memory the graphics device can show the guest, in MiB [default: 256 where there are 16 GiB and
+    /// less, 1024 where there is more]
+    #[arg(long, value_name = "MIB", value_parser = graphics_memory())]
+    graphics_memory: Option<u64>,
+    /// Hand this computer's proxy and the certificates that it trusts besides to the guest, its apt and its Docker
+    #[arg(long)]
+    host_network_settings: bool,
     /// Take the image as the system disk where the VM was made from another one or is damaged; the data disk stays
     #[arg(long)]
     update: bool,
     /// Do not open the browser
     #[arg(long)]
     no_browser: bool,
+}
+
+/// Takes a size of QEMU's window of memory: a power of two.
+fn graphics_memory() -> impl TypedValueParser<Value = u64> {
+    PossibleValuesParser::new(["256", "512", "1024", "2048", "4096", "8192"]).try_map(|mib| mib.parse::<u64>())
 }
 
 #[derive(Debug, Subcommand)]
@@ -62,8 +75,16 @@ fn run(args: Args) -> Result<ExitCode, Error> {
     }
     let vm = Home::find(args.home.as_deref())?.vm(&args.name)?;
     let app = app(args.image, args.host_encoder)?;
-    let (cpus, memory_mib) = (args.cpus, args.memory);
-    let settings = Settings { app, vm, cpus, memory_mib, update: args.update, browse: !args.no_browser };
+    let settings = Settings {
+        app,
+        vm,
+        cpus: args.cpus,
+        memory_mib: args.memory,
+        graphics_mib: args.graphics_memory,
+        host_network_settings: args.host_network_settings,
+        update: args.update,
+        browse: !args.no_browser,
+    };
     match Launcher::new(settings)? {
         Ok(launcher) => Ok(helix_launcher::run(launcher)),
         Err(there) => {

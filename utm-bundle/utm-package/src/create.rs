@@ -175,6 +175,7 @@ fn seed(image: &Image) -> Seed {
         encoder_token: None,
         console_login: true,
         network_config: None,
+        host_network: None,
     }
 }
 

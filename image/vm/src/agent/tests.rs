@@ -114,3 +114,26 @@ fn a_program_without_end_is_killed_in_the_guest() {
     assert_eq!(error.to_string(), "`sleep 99` did not end within 0.15 s");
     server.finish();
 }
+
+#[test]
+fn a_clock_that_was_set_is_set_though_the_hardwares_was_not() {
+    // What the agent says where the guest has no hwclock.
+    const REFUSED: &str =
+        "{\"error\": {\"class\": \"GenericError\", \"desc\": \"hwclock failed to set hardware clock\"}}";
+    let hour = Duration::from_secs(3600);
+    let set = || {
+        Act::answer(|request| {
+            assert_eq!(
+                (&request["execute"], &request["arguments"]["time"]),
+                (&json!("guest-set-time"), &json!(3600e9 as u64))
+            );
+            format!("{REFUSED}\n")
+        })
+    };
+    let (server, mut agent) = agent(vec![sync(), set(), answer("{\"return\": 3600500000000}")]);
+    agent.set_time(hour, TIMEOUT).unwrap();
+    server.finish();
+    let (_server, mut agent) = self::agent(vec![sync(), set(), answer("{\"return\": 0}")]);
+    let error = agent.set_time(hour, TIMEOUT).unwrap_err();
+    assert_eq!(error.to_string(), "guest agent, guest-set-time: hwclock failed to set hardware clock");
+}

@@ -152,6 +152,17 @@ pub enum Error {
         /// What it said.
         said: String,
     },
+    /// The guest's clock was not set after a sleep of the computer.
+    #[error("the clock of the guest of the VM {name} was not set after a sleep of this computer: {source}")]
+    Clock {
+        /// The machine.
+        name: String,
+        /// What its agent said.
+        source: crate::agent::Error,
+    },
+    /// The computer's network settings cannot be handed on.
+    #[error(transparent)]
+    HostNetwork(#[from] crate::host_network::Error),
     /// The key pair could not be made.
     #[error(transparent)]
     Key(#[from] crate::ssh::SshError),
@@ -230,10 +241,11 @@ impl Error {
             | Self::Busy { .. }
             | Self::Lost { .. }
             | Self::Memory { .. }
+            | Self::HostNetwork(_)
             | Self::Space { .. }
             | Self::Encoder { .. } => Kind::Host,
             Self::Key(_) | Self::Prepare(_) | Self::Io { .. } => Kind::System,
-            Self::Guest { .. } => Kind::Guest,
+            Self::Guest { .. } | Self::Clock { .. } => Kind::Guest,
         }
     }
 

@@ -16,11 +16,13 @@
 //! aside. So whatever is killed whenever, the next [`Vm::up`] finds a machine that is whole or none.
 
 mod accelerator;
+mod clock;
 mod console;
 mod copy;
 mod create;
 mod daemon;
 mod down;
+mod du;
 mod encoder;
 mod error;
 mod home;
@@ -37,8 +39,10 @@ mod state;
 mod status;
 mod up;
 
+pub use clock::{Clock, ClockSet, Reading, SystemClock};
 pub use copy::{Copied, can_clone};
 pub use down::Down;
+pub use du::{DiskUse, Du, GuestUse};
 pub use encoder::EncoderState;
 pub use error::{Error, Kind};
 pub use home::{Home, Vm};
@@ -46,6 +50,7 @@ pub use image::Image;
 pub use logs::Log;
 pub use ports::Ports;
 pub use reset::{Reset, RolledBack};
+pub(crate) use sizes::LEAST_GRAPHICS_MIB;
 pub use sizes::Sizes;
 pub use status::{RunStatus, State, Status};
 pub use up::{Event, Up, UpConfig};

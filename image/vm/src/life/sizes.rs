@@ -12,6 +12,14 @@ const LEAST_CPUS: u32 = 2;
 /// What two desktops need.
 const LEAST_MIB: u64 = 6 << 10;
 
+/// The window of host memory that the graphics device has, in MiB, on a computer with 16 GiB and less: such a Mac cannot map a
+/// larger one. It is enough for three desktops.
+pub(crate) const LEAST_GRAPHICS_MIB: u64 = 256;
+/// The same on a computer with more. A desktop takes 64 to 128 MiB, and a window that is too small hangs the whole guest.
+const MORE_GRAPHICS_MIB: u64 = 1024;
+/// The most memory, in GiB, with which a computer gets the small window.
+const LITTLE_GIB: u64 = 16;
+
 /// Processors and memory of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sizes {
@@ -30,22 +38,38 @@ impl Sizes {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let memory_mib = match memory_mib {
             Some(given) => given,
-            None => {
-                let path = std::path::Path::new("the memory of this computer");
-                half_of(name, platform::memory_bytes().map_err(Error::io("asking for", path))?)?
-            }
+            None => half_of(name, memory_bytes()?)?,
         };
         Ok(Self { cpus: cpus.unwrap_or_else(|| half_of_cores(cores)), memory_mib })
     }
+}
+
+/// The window of host memory for the graphics device, in MiB, where it is not given.
+pub(crate) fn choose_graphics(given: Option<u64>) -> Result<u64, Error> {
+    given.map_or_else(|| memory_bytes().map(graphics_of), Ok)
+}
+
+fn memory_bytes() -> Result<u64, Error> {
+    let path = std::path::Path::new("the memory of this computer");
+    platform::memory_bytes().map_err(Error::io("asking for", path))
+}
+
+fn graphics_of(memory: u64) -> u64 {
+    if whole_gib(memory) <= LITTLE_GIB { LEAST_GRAPHICS_MIB } else { MORE_GRAPHICS_MIB }
+}
+
+/// What is built in is a little more than what the kernel tells: it is rounded to a whole GiB.
+fn whole_gib(memory: u64) -> u64 {
+    (memory + (1 << 29)) >> 30
 }
 
 fn half_of_cores(cores: usize) -> u32 {
     u32::try_from(cores / 2).unwrap_or(MOST_CPUS).clamp(LEAST_CPUS, MOST_CPUS)
 }
 
-/// Half of `memory` bytes in MiB. What is built in is a little more than what the kernel tells: it is rounded to a whole GiB.
+/// Half of `memory` bytes in MiB.
 fn half_of(name: &str, memory: u64) -> Result<u64, Error> {
-    let have_gib = (memory + (1 << 29)) >> 30;
+    let have_gib = whole_gib(memory);
     let half = have_gib * 512;
     if half < LEAST_MIB {
         return Err(Error::Memory { name: name.to_owned(), have_gib, least_gib: LEAST_MIB >> 10 });
@@ -70,6 +94,15 @@ mod tests {
         assert_eq!(half_of("a", 12_474_974_208).ok(), Some(6 << 10));
         let error = half_of("a", 8 << 30).unwrap_err().to_string();
         assert!(error.contains("has 8 GiB") && error.contains("vm up a --memory 4096"), "{error}");
+    }
+
+    #[test]
+    fn the_graphics_window_follows_the_memory() {
+        let of = |gib: u64| graphics_of(gib << 30);
+        assert_eq!([8, 16, 17, 18, 24, 64].map(of), [256, 256, 1024, 1024, 1024, 1024]);
+        // 16 GiB of memory as Linux tells them.
+        assert_eq!(graphics_of(16_374_000_000), 256);
+        assert_eq!(choose_graphics(Some(4096)).unwrap(), 4096);
     }
 
     #[test]

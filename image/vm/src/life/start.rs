@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sha2::{Digest, Sha256};
 
 use super::accelerator;
+use super::clock::{Clock, SystemClock};
 use super::create;
 use super::daemon::Daemon;
 use super::error::Error;
@@ -14,7 +15,9 @@ use super::logs::{self, Log};
 use super::ports::Ports;
 use super::state::{self, Config, Run};
 use super::up::UpConfig;
+use crate::accel::Accelerator;
 use crate::folder::RunFolder;
+use crate::host_network::HostNetwork;
 use crate::machine::{DataDisk, DiskFormat, Machine};
 use crate::pace::Pace;
 use crate::programs::QemuFacts;
@@ -48,13 +51,15 @@ pub(crate) fn prepare(vm: &Vm, config: &Config, up: &UpConfig) -> Result<Start, 
     let accelerator = accelerator::find(vm, &up.programs, config.architecture, &folder)?;
     tracing::info!("accelerator: {accelerator}");
     folder.copy_firmware_vars(&up.programs.firmware_vars)?;
-    seed(vm, config)?.write(&folder.seed()).map_err(crate::programs::Error::from)?;
+    seed(vm, config, up.host_network.clone())?.write(&folder.seed()).map_err(crate::programs::Error::from)?;
     let ports = Ports::choose().map_err(Error::io("looking for a free port on", Path::new("127.0.0.1")))?;
     let seen = |path: &Path| up.programs.seen(path);
     let data = seen(&vm.folder().join(create::data_disk(create::DATA_VERSION)))?;
     let root = vm.folder().join(create::system_disk(config.system));
     let (programs, chosen) = (&up.programs, accelerator.chosen);
+    let graphics_mib = super::sizes::choose_graphics(up.graphics_mib)?;
     let machine = Machine {
+        graphics_mib,
         data_disk: Some(DataDisk { path: data, format: DiskFormat::Qcow2 }),
         seed: Some(seen(&folder.seed())?),
         ssh_port: Some(ports.ssh),
@@ -66,7 +71,8 @@ pub(crate) fn prepare(vm: &Vm, config: &Config, up: &UpConfig) -> Result<Start, 
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let qemu_version = facts.version.clone();
     let (failed_units, pace) = (Vec::new(), Pace::default());
-    let run = Run { ports, sizes, accelerator, qemu_version, started, ready: false, failed_units, pace };
+    let graphics_mib = (chosen == Accelerator::Hvf).then_some(graphics_mib);
+    let run = Run { ports, sizes, graphics_mib, accelerator, qemu_version, started, ready: false, failed_units, pace };
     Ok(Start { folder, facts, machine, run })
 }
 
@@ -74,6 +80,8 @@ impl Start {
     /// Starts QEMU. What is remembered of it is on the disk before.
     pub(crate) fn go(&self, vm: &Vm, up: &UpConfig) -> Result<(Daemon, Run), Error> {
         state::write(&vm.run_file(), &self.run)?;
+        // A guest takes the time from this computer when it boots.
+        vm.note_clock(&SystemClock.now())?;
         let mut daemon = qemu(vm);
         daemon.start(&up.programs.qemu.clone().args(self.machine.arguments()))?;
         Ok((daemon, self.run.clone()))
@@ -105,7 +113,7 @@ fn check_data_disk(vm: &Vm) -> Result<(), Error> {
 }
 
 /// What the guest is told. It is made at every start, so that a lost key only means another one.
-fn seed(vm: &Vm, config: &Config) -> Result<Seed, Error> {
+fn seed(vm: &Vm, config: &Config, host_network: Option<HostNetwork>) -> Result<Seed, Error> {
     let folder = vm.folder();
     let key = match SshKey::open(&folder) {
         Some(key) => key,
@@ -117,6 +125,7 @@ fn seed(vm: &Vm, config: &Config) -> Result<Seed, Error> {
     let token = create::token(&folder)?;
     // cloud-init takes over what a seed says when the instance is a new one: so it is when anything of it has changed.
     let content = [&config.hostname, &config.user, &key.public, &token].map(String::as_str).join("\n");
+    let content = host_network.iter().fold(content, |content, network| content + &network.fingerprint());
     let digest: String = Sha256::digest(content).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     Ok(Seed {
         instance_id: format!("helix-{digest}"),
@@ -126,6 +135,7 @@ fn seed(vm: &Vm, config: &Config) -> Result<Seed, Error> {
         encoder_token: Some(token),
         console_login: false,
         network_config: None,
+        host_network,
     })
 }
 
@@ -155,13 +165,24 @@ mod tests {
     fn a_seed_is_the_same_until_something_of_it_is_lost() {
         let temp = tempfile::tempdir().unwrap();
         let (vm, config) = vm(temp.path());
-        let first = seed(&vm, &config).unwrap();
-        assert_eq!(seed(&vm, &config).unwrap(), first);
+        let first = seed(&vm, &config, None).unwrap();
+        assert_eq!(seed(&vm, &config, None).unwrap(), first);
         for lost in ["id_ed25519", "token"] {
-            let before = seed(&vm, &config).unwrap();
+            let before = seed(&vm, &config, None).unwrap();
             std::fs::remove_file(vm.folder().join(lost)).unwrap();
-            assert_ne!(seed(&vm, &config).unwrap().instance_id, before.instance_id, "{lost}");
+            assert_ne!(seed(&vm, &config, None).unwrap().instance_id, before.instance_id, "{lost}");
         }
+    }
+
+    #[test]
+    fn other_network_settings_are_another_instance() {
+        let temp = tempfile::tempdir().unwrap();
+        let (vm, config) = vm(temp.path());
+        let network = |proxy: &str| HostNetwork { http: Some(proxy.to_owned()), ..HostNetwork::default() };
+        let id = |network| seed(&vm, &config, network).unwrap().instance_id;
+        let ids = [id(None), id(Some(network("http://a:1/"))), id(Some(network("http://b:1/")))];
+        assert!(ids[0] != ids[1] && ids[1] != ids[2] && ids[0] != ids[2], "{ids:?}");
+        assert_eq!(id(None), ids[0]);
     }
 
     #[test]

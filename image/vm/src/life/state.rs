@@ -46,6 +46,9 @@ pub(crate) struct Config {
 pub(crate) struct Run {
     pub(crate) ports: Ports,
     pub(crate) sizes: Sizes,
+    /// The graphics device's window of host memory, where it has one.
+    #[serde(default)]
+    pub(crate) graphics_mib: Option<u64>,
     pub(crate) accelerator: AccelReport,
     pub(crate) qemu_version: String,
     /// In seconds since 1970.
@@ -115,6 +118,7 @@ mod tests {
         Run {
             ports: Ports { ssh: 2222, api: 8080 },
             sizes: Sizes { cpus: 2, memory_mib: 6144 },
+            graphics_mib: Some(256),
             accelerator: AccelReport { chosen: Accelerator::Tcg, rejected: Vec::new() },
             qemu_version: "11.1".into(),
             started: 1,

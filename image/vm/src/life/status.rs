@@ -80,6 +80,8 @@ pub struct RunStatus {
     /// Processors and memory.
     #[serde(flatten)]
     pub sizes: Sizes,
+    /// How much memory of the computer the graphics device can show its guest, in MiB; nothing where it needs none.
+    pub graphics_mib: Option<u64>,
     /// What executes the guest's instructions.
     pub accelerator: Accelerator,
     /// QEMU's version.
@@ -142,6 +144,7 @@ impl Vm {
             pid: start::qemu(self).pid(),
             ports: run.ports,
             sizes: run.sizes,
+            graphics_mib: run.graphics_mib,
             accelerator: run.accelerator.chosen,
             qemu_version: run.qemu_version,
             started: run.started,

@@ -22,6 +22,7 @@ use crate::boot::{self, Booting};
 use crate::diagnosis::Diagnosis;
 use crate::failure::{GuestFailure, Reason};
 use crate::guest::Settled;
+use crate::host_network::HostNetwork;
 use crate::machine::Arch;
 use crate::pace::Pace;
 use crate::process::Process;
@@ -45,6 +46,11 @@ pub struct UpConfig {
     pub cpus: Option<u32>,
     /// The guest's memory in MiB, instead of half of the computer's.
     pub memory_mib: Option<u64>,
+    /// How much memory of the computer the graphics device of a Mac can show its guest, in MiB, a power of two; instead of what
+    /// fits the computer.
+    pub graphics_mib: Option<u64>,
+    /// What the guest takes over of this computer's network, at this start.
+    pub host_network: Option<HostNetwork>,
     /// The host encoder's program; without it none is started.
     pub encoder: Option<PathBuf>,
     /// How long a guest of the usual pace has to settle.

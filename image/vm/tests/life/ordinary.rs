@@ -6,7 +6,8 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use helix_vm::Shutdown;
-use helix_vm::life::{EncoderState, Error, Log, State};
+use helix_vm::life::{Clock, EncoderState, Error, GuestUse, Log, Reading, State, SystemClock};
+use helix_vm::qmp::Qmp;
 
 use crate::support::{World, until};
 
@@ -40,6 +41,80 @@ fn ports_are_on_loopback_and_others_when_taken() {
     assert!(notes.contains(&format!("port 2222 is taken: SSH is on {}", up.ports.ssh)), "{notes:?}");
     assert_eq!(up.notes, notes);
     assert!(std::net::TcpStream::connect(("127.0.0.1", up.ports.ssh)).is_ok());
+}
+
+/// Clocks that a test sets.
+#[derive(Debug)]
+struct Clocks(Reading);
+
+impl Clock for Clocks {
+    fn now(&self) -> Reading {
+        self.0
+    }
+}
+
+/// This computer's clocks after so many seconds awake and a jump of the time of day, forwards or back.
+fn after(awake: u64, jump: i64) -> Clocks {
+    let now = SystemClock.now();
+    let wall = (now.wall + Duration::from_secs(awake)).as_secs().saturating_add_signed(jump);
+    Clocks(Reading { wall: Duration::from_secs(wall), awake: now.awake + Duration::from_secs(awake) })
+}
+
+#[test]
+fn a_guests_clock_follows_a_sleep_both_ways_and_once() {
+    let world = World::new();
+    world.up();
+    let guest = || std::fs::read_to_string(world.file("guest-clock")).unwrap_or_default();
+    assert_eq!(world.vm().follow_clock(&SystemClock).unwrap(), None);
+    assert_eq!(world.vm().follow_clock(&after(86_400, 0)).unwrap(), None, "a day awake is no sleep");
+    assert_eq!(guest(), "");
+    let mut clocks = after(60, 115_200);
+    for jump in [115_200_i64, -3600] {
+        let set = world.vm().follow_clock(&clocks).unwrap().expect("the clock is set");
+        assert!((set.jump_millis - jump * 1000).abs() < 1000, "{set:?}");
+        assert_eq!(guest(), clocks.0.wall.as_nanos().to_string());
+        assert_eq!(world.vm().follow_clock(&clocks).unwrap(), None, "it was told already");
+        clocks.0.wall -= Duration::from_secs(3600);
+    }
+    world.vm().down(PATIENCE).unwrap();
+    assert_eq!(world.vm().follow_clock(&clocks).unwrap(), None, "what does not run has no clock");
+}
+
+#[test]
+fn a_sleep_is_not_forgotten_while_the_guest_cannot_be_told() {
+    let world = World::new();
+    let mut config = world.config("silent");
+    config.deadline = Duration::from_secs(1);
+    world.up_with(&config).unwrap_err();
+    assert_eq!(world.vm().follow_clock(&after(0, 3600)).unwrap(), None, "a guest on its way takes the time by itself");
+    world.vm().down(Duration::ZERO).unwrap();
+    world.up();
+    let mut qmp = Qmp::connect(&world.file("run/qmp.sock"), PATIENCE).unwrap();
+    qmp.execute("stop", serde_json::json!({}), PATIENCE).unwrap();
+    drop(qmp);
+    assert_eq!(world.vm().follow_clock(&after(0, 3600)).unwrap(), None, "its agent would be waited for in vain");
+    world.up();
+    assert!(world.vm().follow_clock(&after(0, 3600)).unwrap().is_some());
+}
+
+#[test]
+fn what_the_disks_take_is_told_and_of_the_guest_while_it_is_up() {
+    let world = World::new();
+    world.up();
+    let du = world.vm().du().unwrap();
+    assert_eq!(du.system_disk.guest, Some(GuestUse { used_bytes: 1000, free_bytes: 2000 }));
+    assert_eq!(du.data_disk.guest, Some(GuestUse { used_bytes: 30, free_bytes: 40 }));
+    assert_eq!((du.data_disk.path, du.note), (world.file("data.v1.qcow2"), None));
+    world.vm().down(PATIENCE).unwrap();
+    std::fs::write(world.file("system.1.qcow2"), vec![1; 1 << 20]).unwrap();
+    world.vm().reset(None, &mut |_, _| {}).unwrap();
+    std::fs::remove_dir_all(world.path("image")).unwrap();
+    let du = world.vm().du().unwrap();
+    assert_eq!((du.image, du.system_disk.path, du.system_disk.guest), (None, world.file("system.2.qcow2"), None));
+    assert_eq!(du.note.as_deref(), Some("the guest is not up"));
+    let former: Vec<_> = du.former_disks.iter().map(|disk| disk.path.clone()).collect();
+    assert_eq!(former, [world.file("system.1.qcow2")]);
+    assert!(du.former_disks[0].computer_bytes >= 1 << 20, "{:?}", du.former_disks);
 }
 
 #[test]

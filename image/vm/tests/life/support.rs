@@ -73,6 +73,8 @@ impl World {
             image: Some(self.path("image")),
             cpus: Some(2),
             memory_mib: Some(1024),
+            graphics_mib: None,
+            host_network: None,
             encoder: None,
             deadline: Duration::from_secs(60),
             interrupted: std::sync::Arc::default(),

@@ -25,6 +25,28 @@ fn a_first_launch_makes_the_vm_opens_the_browser_and_shuts_it_down_at_the_end() 
 }
 
 #[test]
+fn after_a_sleep_the_guests_clock_is_set() {
+    let world = World::new();
+    let launched = world.ready();
+    // As if what was kept were from before a night of sleep.
+    let file = world.file("run/clock.json");
+    let mut kept: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let wall = kept["wall"]["secs"].as_u64().unwrap();
+    kept["wall"]["secs"] = (wall - 8 * 3600).into();
+    // Whole or not at all, for the launcher reads it every two seconds.
+    std::fs::write(world.path("kept"), kept.to_string()).unwrap();
+    std::fs::rename(world.path("kept"), &file).unwrap();
+    until("a guest that was told the time", || world.file("guest-clock").exists());
+    until("a note in the journal", || {
+        let journal = std::fs::read_to_string(world.path("vms/.a.launcher.log")).unwrap();
+        journal.contains("slept, or its clock was set forward, for 2880")
+    });
+    let told: u64 = std::fs::read_to_string(world.file("guest-clock")).unwrap().parse().unwrap();
+    assert!(told / 1_000_000_000 >= wall, "{told}");
+    launched.quit();
+}
+
+#[test]
 fn qemu_of_the_app_finds_its_data_and_moltenvk() {
     let world = World::new();
     world.ready().quit();

@@ -2,6 +2,7 @@
 
 mod console;
 mod down;
+mod du;
 mod logs;
 mod reset;
 mod rm;
@@ -9,7 +10,7 @@ mod ssh;
 mod status;
 mod up;
 
-use helix_vm::life::{Home, Vm};
+use helix_vm::life::{Home, SystemClock, Vm};
 
 use crate::cli::{VmAction, VmArgs, VmName};
 use crate::exit::Failure;
@@ -20,6 +21,7 @@ pub(crate) fn run(args: &VmArgs, json: bool) -> Result<(), Failure> {
         VmAction::Up(args) => up::run(args, json),
         VmAction::Down(args) => down::run(args, json),
         VmAction::Status(args) => status::run(args, json),
+        VmAction::Du(args) => du::run(args, json),
         VmAction::Ssh(args) => ssh::run(args, json),
         VmAction::Logs(args) => logs::run(args, json),
         VmAction::Console(args) => console::run(args, json),
@@ -28,9 +30,20 @@ pub(crate) fn run(args: &VmArgs, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// The machine that a command line names.
+/// The machine that a command line names. Whatever is done with it, its guest's clock is right before.
 fn named(args: &VmName) -> Result<Vm, Failure> {
-    Ok(Home::find(args.place.home.as_deref())?.vm(&args.name)?)
+    let vm = Home::find(args.place.home.as_deref())?.vm(&args.name)?;
+    follow_clock(&vm);
+    Ok(vm)
+}
+
+/// A guest's clock stands still while this computer sleeps. That it cannot be set keeps nobody from looking at the machine.
+fn follow_clock(vm: &Vm) {
+    match vm.follow_clock(&SystemClock) {
+        Ok(None) => {}
+        Ok(Some(set)) => eprintln!("note: {set}"),
+        Err(error) => eprintln!("warning: {error}"),
+    }
 }
 
 /// Shows how far a copy of an image has come.

@@ -8,7 +8,9 @@ use crate::exit::Failure;
 pub(crate) fn run(args: &VmStatusArgs, json: bool) -> Result<(), Failure> {
     let home = Home::find(args.place.home.as_deref())?;
     if let Some(name) = &args.name {
-        let status = home.vm(name)?.status()?;
+        let vm = home.vm(name)?;
+        super::follow_clock(&vm);
+        let status = vm.status()?;
         if json {
             crate::verbs::print_json(&status);
         } else {
@@ -17,6 +19,7 @@ pub(crate) fn run(args: &VmStatusArgs, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let all = home.all()?;
+    all.iter().for_each(super::follow_clock);
     // One that is damaged does not keep the others from being shown.
     let statuses: Vec<_> = all.iter().map(|vm| (vm.name(), vm.status())).collect();
     if json {
@@ -77,6 +80,11 @@ fn show(status: &Status) {
         let pid = run.pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
         lines.push(("QEMU", format!("{}, {:?}, process {pid}", run.qemu_version, run.accelerator)));
         lines.push(("size", format!("{} processors, {} MiB", run.sizes.cpus, run.sizes.memory_mib)));
+        let graphics = run.graphics_mib.map_or_else(
+            || "frames are copied, without a window of this computer's memory".to_owned(),
+            |mib| format!("a window of {mib} MiB of this computer's memory"),
+        );
+        lines.push(("graphics", graphics));
         lines.push(("ports", format!("SSH 127.0.0.1:{}, API 127.0.0.1:{}", run.ports.ssh, run.ports.api)));
         lines.extend((!run.failed_units.is_empty()).then(|| ("failed units", run.failed_units.join(", "))));
     }

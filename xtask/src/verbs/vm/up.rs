@@ -9,8 +9,8 @@ use helix_build::store::Store;
 use helix_build::tools::qemu_for_long;
 use helix_build::workspace::Workspace;
 use helix_rootfs::Arch;
-use helix_vm::Programs;
 use helix_vm::life::{Event, Up, UpConfig};
+use helix_vm::{HostNetwork, Programs};
 
 use super::Copying;
 use crate::cli::VmUpArgs;
@@ -32,17 +32,32 @@ pub(crate) fn run(args: &VmUpArgs, json: bool) -> Result<(), Failure> {
         image,
         cpus: args.cpus,
         memory_mib: args.memory,
+        graphics_mib: args.graphics_memory,
+        host_network: host_network(args)?,
         encoder: encoder(args, &workspace)?,
         deadline: Duration::from_secs(args.boot_timeout),
         interrupted: watch_interrupts(),
     };
     let up = watch(&vm, &config)?;
+    if up.already && config.host_network.is_some() {
+        eprintln!("note: the VM was up already: it takes the settings over when it is shut down and started with them");
+    }
     if json {
         crate::verbs::print_json(&up);
     } else {
         show(&up);
     }
     Ok(())
+}
+
+/// What the guest takes over of this computer's network, which is told.
+fn host_network(args: &VmUpArgs) -> Result<Option<HostNetwork>, Failure> {
+    if !args.host_network_settings {
+        return Ok(None);
+    }
+    let network = HostNetwork::of_this_computer().map_err(helix_vm::life::Error::from)?;
+    eprintln!("note: {network}");
+    Ok(Some(network))
 }
 
 fn watch(vm: &helix_vm::life::Vm, config: &UpConfig) -> Result<Up, Failure> {
