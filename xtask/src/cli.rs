@@ -367,7 +367,7 @@ pub(crate) struct VmUpArgs {
     /// The guest's memory in MiB [default: half of this machine's, which must be 6144 at least]
     #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1024..))]
     pub(crate) memory: Option<u64>,
-    /// The host encoder [default: what build-host-encoder made]
+    /// The host encoder [default: what build-host-encoder made, if it did]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) host_encoder: Option<PathBuf>,
     /// Go without a host encoder

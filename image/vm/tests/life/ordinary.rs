@@ -43,6 +43,18 @@ fn ports_are_on_loopback_and_others_when_taken() {
 }
 
 #[test]
+fn an_api_is_told_only_where_something_answers() {
+    // QEMU takes each connection, whatever is in the guest.
+    for (ways, answers) in [("", false), ("api=mute", false), ("api", true)] {
+        let world = World::new();
+        let up = world.up_with(&world.config(ways)).unwrap();
+        assert!(std::net::TcpStream::connect(("127.0.0.1", up.ports.api)).is_ok());
+        assert_eq!(up.api_answers, answers, "{ways}");
+        assert_eq!(world.vm().status().unwrap().run.unwrap().api_answers, answers, "{ways}");
+    }
+}
+
+#[test]
 fn each_way_to_end_is_tried_in_its_turn() {
     let cases = [
         ("", Shutdown::Guest),
