@@ -33,6 +33,11 @@ pub(crate) enum Verb {
     /// Show the steps of a build, which are cached, and what changed in the others
     #[command(after_help = "Examples:\n  cargo xtask plan\n  cargo xtask plan ubuntu-26.04 --arch amd64 --json")]
     Plan(RecipeArgs),
+    /// Solve the packages of recipes and write their locks, without building anything
+    #[command(
+        after_help = "A RECIPE is one of an image, with the containers in it, or a container recipe.\n\nExamples:\n  cargo xtask resolve ubuntu-26.04\n  cargo xtask resolve helix-debian quickstart --json\n  cargo xtask resolve ubuntu-26.04 --mirror http://ports.ubuntu.com/ubuntu-ports"
+    )]
+    Resolve(ResolveArgs),
     /// Show what an image is and verify its files
     #[command(
         after_help = "Examples:\n  cargo xtask inspect target/images/quickstart\n  cargo xtask inspect target/images/quickstart --json | jq .manifest.packages"
@@ -58,7 +63,7 @@ pub(crate) enum Verb {
     CheckHostEncoder(helix_host_encoder_artifacts::CheckArgs),
     /// Put container images into a Docker data root on the vfs driver, without an engine
     #[command(
-        after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar), layout:PATH (an OCI layout),\nregistry:REFERENCE or build:RECIPE (a container recipe), with =NAME:TAG at its end to give it another name.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1\n  sudo cargo xtask docker-graph --data-root graph registry:debian:trixie-slim\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 build:helix-encode=helix/encode:latest"
+        after_help = "An IMAGE is archive:PATH (docker save, or an OCI layout as tar), layout:PATH (an OCI layout),\nregistry:REFERENCE or build:RECIPE (a container recipe), with =NAME:TAG at its end to give it another name.\nPATH:NAME or PATH@DIGEST is one image of an archive or layout with several.\n\nExamples:\n  docker save desktop | zstd > desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root /var/lib/docker archive:desktop.tar.zst\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 layout:out=helix/desktop:1\n  sudo cargo xtask docker-graph --data-root graph layout:images:helix/app:1\n  sudo cargo xtask docker-graph --data-root graph registry:debian:trixie-slim\n  sudo cargo xtask docker-graph --data-root graph --arch arm64 build:helix-encode=helix/encode:latest"
     )]
     DockerGraph(DockerGraphArgs),
     /// Make Helix.app and helix-linux.utm of an image, signed, packed, with digests and provenance beside
@@ -99,8 +104,10 @@ pub(crate) enum Verb {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum ArchArg {
     /// 64-bit ARM
+    #[value(alias = "aarch64")]
     Arm64,
     /// 64-bit x86
+    #[value(alias = "x86_64")]
     Amd64,
 }
 
@@ -190,6 +197,19 @@ pub(crate) struct BuildContainerArgs {
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) sources: SourceArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResolveArgs {
+    /// The recipes: names in recipes/ or recipes/containers/, or YAML files
+    #[arg(required = true, value_name = "RECIPE")]
+    pub(crate) recipes: Vec<String>,
+    /// The architecture of the packages, instead of the recipes'
+    #[arg(long, value_name = "ARCH")]
+    pub(crate) arch: Option<ArchArg>,
+    /// The mirror of the recipes' main archive
+    #[arg(long, value_name = "URL")]
+    pub(crate) mirror: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -161,6 +161,32 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
 }
 
+/// Set when a verb has printed its document.
+static PRINTED: AtomicBool = AtomicBool::new(false);
+
+/// Prints a value as the one JSON document of a verb.
+pub(crate) fn print_json(value: &impl serde::Serialize) {
+    PRINTED.store(true, Ordering::Relaxed);
+    crate::ui::out(&format!("{:#}", serde_json::to_value(value).expect("results are plain data")));
+}
+
+/// What clap says of the command line: help and version, or what it does not understand, with `--json` as a document too.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let is_error = error.use_stderr();
+    if is_error && std::env::args_os().any(|word| word == "--json") {
+        print_error(2, &error.render().to_string(), &serde_json::Value::Null, None);
+    }
+    // A reader that has gone needs no help.
+    let _ = error.print();
+    ExitCode::from(if is_error { 2 } else { 0 })
+}
+
+fn print_error(code: u8, message: &str, faults: &serde_json::Value, guest: Option<&helix_vm::GuestFailure>) {
+    let name = TABLE.iter().find(|(c, ..)| *c == code).map_or("unknown", |(_, name, _)| name);
+    let error = serde_json::json!({ "code": code, "kind": name, "message": message, "faults": faults, "guest": guest });
+    print_json(&serde_json::json!({ "error": error }));
+}
+
 /// What is known of a guest that does not come up.
 fn guest(failure: &Failure) -> Option<&helix_vm::GuestFailure> {
     match failure {
@@ -170,21 +196,17 @@ fn guest(failure: &Failure) -> Option<&helix_vm::GuestFailure> {
     }
 }
 
-/// Shows a failure and turns the result into an exit code.
+/// Shows a failure and turns the result into an exit code. With `--json` it becomes the verb's document, unless the verb has
+/// printed one that says what it found.
 pub(crate) fn finish(result: Result<(), Failure>, json: bool) -> ExitCode {
     let Err(failure) = result else { return ExitCode::SUCCESS };
     let code = code(&failure);
-    if json {
-        let name = TABLE.iter().find(|(c, ..)| *c == code).map_or("unknown", |(_, name, _)| name);
+    if json && !PRINTED.load(Ordering::Relaxed) {
         let faults = match &failure {
             Failure::Pipeline(Error::Recipe(faults)) => serde_json::to_value(faults).unwrap_or_default(),
             _ => serde_json::Value::Null,
         };
-        let guest = guest(&failure);
-        let document = serde_json::json!({
-            "error": { "code": code, "kind": name, "message": failure.to_string(), "faults": faults, "guest": guest },
-        });
-        crate::ui::out(&format!("{document:#}"));
+        print_error(code, &failure.to_string(), &faults, guest(&failure));
     }
     match code {
         // It says itself what goes on.

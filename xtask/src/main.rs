@@ -10,12 +10,16 @@ use clap::Parser;
 use cli::{Cli, Verb};
 
 fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return exit::usage(&error),
+    };
     let json = cli.json;
     let result = match cli.verb {
         Verb::BuildImage(args) => verbs::build_image::run(&args, json),
         Verb::TestImage(args) => verbs::test_image::run(&args, json),
         Verb::Plan(args) => verbs::plan::run(&args, json),
+        Verb::Resolve(args) => verbs::resolve::run(&args, json),
         Verb::Inspect(args) => verbs::inspect::run(&args, json),
         Verb::Diff(args) => verbs::diff::run(&args, json),
         Verb::BuildContainer(args) => verbs::build_container::run(&args, json),

@@ -1,6 +1,5 @@
 //! Build and check the host encoder where `cargo xtask` does not run: on a Mac.
 
-use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -17,12 +16,17 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = here.ancestors().nth(2).expect("this crate lies in the project");
+    let root = match helix_project::sources() {
+        Ok(root) => root,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::from(2);
+        }
+    };
     let say = |text: &str| eprintln!("{text}");
     let done = match Verb::parse() {
-        Verb::Build(args) => build(&args, root, &say).map(|made| print(&made)),
-        Verb::Check(args) => check(&args, root, &say).and_then(|checked| {
+        Verb::Build(args) => build(&args, &root, &say).map(|made| print(&made)),
+        Verb::Check(args) => check(&args, &root, &say).and_then(|checked| {
             print(&checked);
             checked.verdict()
         }),

@@ -82,7 +82,7 @@ pub fn build(job: &ContainerJob, store: &Store, progress: &dyn Progress) -> Resu
         id: image.id.to_string(),
         architecture: job.architecture.to_string(),
         packages: components.len(),
-        layers: image.layers.iter().map(|layer| layer.blob.length).collect(),
+        layers: image.layers.iter().filter_map(|layer| layer.blob.as_ref()).map(|blob| blob.length).collect(),
     })
 }
 
@@ -110,7 +110,7 @@ impl Build {
         file: &Path,
     ) -> Result<Option<Self>, Error> {
         let recipe = load(architecture, file)?;
-        let set = package_set(&recipe, file)?;
+        let set = package_set_of(&recipe, file)?;
         let lock = Lock::read(&set.lock)?;
         let resolution = lock.as_ref().and_then(|l| l.get(recipe.architecture.as_str()));
         let Some(resolution) = resolution.filter(|r| r.request == set.request()).cloned() else { return Ok(None) };
@@ -122,7 +122,7 @@ impl Build {
     /// By the lock, or by the archives, as the build is told.
     pub(crate) fn resolved(shop: &Workshop<'_>, file: &Path) -> Result<Self, Error> {
         let recipe = load(shop.architecture, file)?;
-        let answer = shop.resolve_packages(&package_set(&recipe, file)?)?;
+        let answer = shop.resolve_packages(&package_set_of(&recipe, file)?)?;
         let keys = |layer: &ContainerLayer| shop.guest_keys(&layer.guest_components);
         let guests = recipe.layers.iter().map(keys).collect::<Result<_, _>>()?;
         Ok(Self { recipe, file: file.to_owned(), resolution: answer.resolution, guests })
@@ -255,7 +255,12 @@ fn load(architecture: Architecture, file: &Path) -> Result<ContainerRecipe, Erro
     Ok(helix_recipe::load_container(file, &options)?)
 }
 
-fn package_set(recipe: &ContainerRecipe, file: &Path) -> Result<PackageSet, Error> {
+/// What a container recipe asks of its lock.
+pub(crate) fn package_set(architecture: Architecture, file: &Path) -> Result<PackageSet, Error> {
+    package_set_of(&load(architecture, file)?, file)
+}
+
+fn package_set_of(recipe: &ContainerRecipe, file: &Path) -> Result<PackageSet, Error> {
     let host = match Arch::host() {
         Some(Arch::Arm64) => helix_recipe::Architecture::Arm64,
         Some(Arch::Amd64) => helix_recipe::Architecture::Amd64,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use helix_docker_graph::{
-    BlobCache, Digest, Image, Limits, Options, Patience, Platform, Reference, Sharing, digest_of, flatten, import,
-    pull, read_archive, read_layout,
+    BlobCache, Digest, Image, Limits, News, Options, Patience, Platform, Reference, Sharing, digest_of, flatten,
+    image_tree, import, pull, read_archive, read_layout,
 };
 use helix_recipe::{ContainerImage, ImageSource};
 use helix_rootfs::clean;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::container::{Build, Built};
+use crate::contents;
 use crate::error::{Doing, Error};
 use crate::key::Inputs;
 use crate::lock::Lock;
@@ -101,6 +102,21 @@ impl StoredImage {
     }
 }
 
+/// What an image is in the bill of materials, once it is in the stores of `tree`. Only of the project's own images are the
+/// packages known before.
+fn component(tree: &Path, asked: &ContainerImage, built: Built, stored: &StoredImage) -> Value {
+    let root = tree.join(asked.data_root.trim_start_matches('/'));
+    let components = match image_tree(&root, &built.image) {
+        Some(tree) if built.components.is_empty() => contents::components(&tree),
+        _ => built.components,
+    };
+    let licences = match &asked.licence {
+        Some(stated) => sbom::named(vec![stated.clone()]),
+        None => contents::licences(&components, &built.image.config),
+    };
+    sbom::container(stored, components, licences)
+}
+
 fn read_json<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T, Error> {
     let text = std::fs::read(file).map_err(|e| Error::io("reading", file, e))?;
     serde_json::from_slice(&text).map_err(|e| Error::io("reading", file, e.into()))
@@ -162,6 +178,16 @@ impl Session<'_> {
         Ok(Ready { identities, sources })
     }
 
+    /// Asks for the digests of all tags, as the lock mode says.
+    pub(crate) fn pin_all(&self) -> Result<(), Error> {
+        for image in &self.job().recipe.container_images {
+            if let ImageSource::Registry(text) = &image.source {
+                self.pin(text)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The reference with its digest: its own, that of the lock, or the one that the registry names now.
     fn pin(&self, text: &str) -> Result<Reference, Error> {
         let job = self.job();
@@ -189,7 +215,7 @@ impl Session<'_> {
                 )));
             }
             None => {
-                let digest = digest_of(&reference, Patience::default())?.to_string();
+                let digest = digest_of(&reference, Patience::default(), &|news| self.hear(news))?.to_string();
                 lock.set_image(architecture, text, &digest);
                 lock.write(&job.lock_file())?;
                 digest
@@ -208,13 +234,11 @@ impl Session<'_> {
             let scratch = dir.join("scratch");
             std::fs::create_dir(&scratch).map_err(|e| Error::io("making", &scratch, e))?;
             let mut stores: BTreeMap<&str, Vec<Image>> = BTreeMap::new();
-            let (mut list, mut components) = (Vec::new(), Vec::new());
+            let mut found = Vec::new();
             for (image, source) in self.job().recipe.container_images.iter().zip(&ready.sources) {
-                for found in self.images(image, source, &scratch, epoch)? {
-                    let stored = StoredImage::of(&found.image, image);
-                    components.push(sbom::container(&stored, found.components));
-                    list.push(stored);
-                    stores.entry(&image.data_root).or_default().push(found.image);
+                for built in self.images(image, source, &scratch, epoch)? {
+                    stores.entry(&image.data_root).or_default().push(built.image.clone());
+                    found.push((image, built));
                 }
             }
             self.shop().progress.begin("Putting container images into Docker's store", None);
@@ -223,6 +247,10 @@ impl Session<'_> {
                 self.fill(&tree, data_root, images, epoch)?;
             }
             crate::store::remove_tree(&scratch)?;
+            let list: Vec<StoredImage> =
+                found.iter().map(|(asked, built)| StoredImage::of(&built.image, asked)).collect();
+            let about = |((asked, built), stored): ((_, Built), _)| component(&tree, asked, built, stored);
+            let components: Vec<Value> = found.into_iter().zip(&list).map(about).collect();
             crate::output::write_json(&dir.join(LIST), &list)?;
             crate::output::write_json(&dir.join(COMPONENTS), &components)?;
             self.shop().progress.end(&format!("{} images", list.len()));
@@ -247,6 +275,13 @@ impl Session<'_> {
         }
     }
 
+    /// What a registry has people know; single blobs are no progress of a build.
+    fn hear(&self, news: News) {
+        if let News::Note(note) = news {
+            self.shop().progress.warn(&note);
+        }
+    }
+
     fn images(&self, image: &ContainerImage, source: &Source, scratch: &Path, epoch: u64) -> Result<Vec<Built>, Error> {
         let platform = Platform { architecture: self.job().recipe.architecture.to_string() };
         let name = image.name.as_deref().map(reference).transpose()?;
@@ -257,7 +292,7 @@ impl Session<'_> {
             Source::Layout(path) => read_layout(path, name, &platform)?,
             Source::Registry(reference) => {
                 let blobs = BlobCache::new(&self.shop().store.dir(Kind::Blobs.name()), self.job().conduct.offline);
-                vec![pull(reference, name, &platform, &blobs, Patience::default(), &|_| ())?]
+                vec![pull(reference, name, &platform, &blobs, Patience::default(), &|news| self.hear(news))?]
             }
             Source::Build(build) => {
                 let built = build.image(self.shop(), name.cloned().into_iter().collect())?;

@@ -34,6 +34,9 @@ pub enum Error {
     /// No namespace can be made.
     #[error(transparent)]
     Namespace(#[from] helix_rootfs::namespace::Error),
+    /// There is no project to work on.
+    #[error(transparent)]
+    Project(#[from] helix_project::Error),
     /// Making a tree failed.
     #[error("{doing}: {source}")]
     Tree {
@@ -143,8 +146,9 @@ impl Error {
                 Kind::Recipe
             }
             Self::Containers(helix_docker_graph::Error::Image { .. }) => Kind::Recipe,
+            Self::Tree { source, .. } if source.is_forbidden() => Kind::Host,
             Self::Host(_) | Self::Namespace(_) | Self::Tree { source: Tree::NoEmulation { .. }, .. } => Kind::Host,
-            Self::Usage(_) | Self::NotAnImage { .. } => Kind::Usage,
+            Self::Usage(_) | Self::Project(_) | Self::NotAnImage { .. } => Kind::Usage,
             Self::CheckFailed(_) | Self::DoesNotBoot { .. } => Kind::CheckFailed,
             Self::CheckCouldNotRun(_) => Kind::CheckCouldNotRun,
             Self::Tree { .. }

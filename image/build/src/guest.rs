@@ -140,7 +140,7 @@ fn inputs(
     sysroot: &Resolution,
 ) -> Result<Vec<Inputs>, Error> {
     let compiler = Cmd::new("rustc").arg("-vV").output()?.text();
-    let root = source_root();
+    let root = helix_project::sources()?;
     let digest = |name: &&str| files::digest(&root.join(name)).doing("reading the source of a component");
     components
         .iter()
@@ -156,12 +156,6 @@ fn inputs(
             Ok(inputs)
         })
         .collect()
-}
-
-/// The source that this program was itself built from.
-fn source_root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    root.expect("the crate lies two folders deep").to_owned()
 }
 
 /// What is asked of the lock of the sysroot.
@@ -343,7 +337,7 @@ impl Target<'_> {
 
     /// Compiles and links; returns the library.
     fn compile(&self, recipe: &Recipe, offline: bool) -> Result<PathBuf, Error> {
-        let (root, triple) = (source_root(), self.triple());
+        let (root, triple) = (helix_project::sources()?, self.triple());
         let build = root.join("target/guest");
         let mut cargo = Cmd::new("cargo")
             .dir(&root)
@@ -366,7 +360,7 @@ impl Target<'_> {
     /// The copyright file, from which bills of materials are made too: whoever has the library has the licences of all
     /// that is linked into it.
     fn copyright(&self, recipe: &Recipe, offline: bool) -> Result<String, Error> {
-        let (root, triple) = (source_root(), self.triple());
+        let (root, triple) = (helix_project::sources()?, self.triple());
         let version = Cmd::new("rustc").arg("--version").output()?.text();
         let linked = Linked {
             root: &root,

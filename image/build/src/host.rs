@@ -4,6 +4,7 @@ use std::path::Path;
 
 use helix_command::Cmd;
 use helix_rootfs::Arch;
+use rustix::fs::StatVfsMountFlags;
 use serde::Serialize;
 
 use crate::Error;
@@ -35,8 +36,54 @@ pub fn examine(target: Arch, cache: &Path) -> Vec<Finding> {
     if Arch::host().is_some_and(|host| host != target) {
         findings.push(emulation(target));
     }
+    findings.push(programs_in(cache));
     findings.push(free_space(cache));
     findings
+}
+
+/// Does what a build asks of the kernel: the namespace, its mounts, the registration of an emulator. This process is inside
+/// the namespace afterwards.
+pub fn attempt(target: Arch, cache: &Path) -> Vec<Finding> {
+    let tried = |what: &str, result: Result<(), String>| match result {
+        Ok(()) => finding(what, true, "tried, as a build does"),
+        Err(why) => finding(what, false, why),
+    };
+    let entered = helix_rootfs::namespace::enter().map_err(|e| e.to_string());
+    let mut findings = vec![tried("namespaces", entered)];
+    if !findings[0].ok {
+        return findings;
+    }
+    let work = match tempfile::Builder::new().prefix(".doctor-").tempdir_in(nearest(cache)) {
+        Ok(work) => work,
+        Err(e) => {
+            return [findings, vec![finding("cache", false, format!("{}: {e}", nearest(cache).display()))]].concat();
+        }
+    };
+    findings.push(tried("mounts", helix_rootfs::attempt_mounts(work.path()).map_err(|e| e.to_string())));
+    if Arch::host().is_some_and(|host| host != target) {
+        let registered = helix_rootfs::emulation::attempt(target, work.path()).map_err(|e| e.to_string());
+        findings.push(tried(&format!("registering {target} programs"), registered));
+    }
+    findings
+}
+
+/// The folder, or the nearest above it that exists.
+fn nearest(folder: &Path) -> &Path {
+    folder.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/"))
+}
+
+/// Programs of trees and tools run where the cache is.
+fn programs_in(cache: &Path) -> Finding {
+    let existing = nearest(cache);
+    let refused = rustix::fs::statvfs(existing).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::NOEXEC));
+    let detail = match refused {
+        true => format!(
+            "{} is mounted noexec, and a build runs programs there; name a folder on another file system in HELIX_CACHE",
+            existing.display()
+        ),
+        false => format!("programs run at {}", existing.display()),
+    };
+    finding("cache", !refused, detail)
 }
 
 fn finding(what: &str, ok: bool, detail: impl Into<String>) -> Finding {
@@ -105,7 +152,7 @@ fn kernel_at_least(major: u32, minor: u32) -> bool {
 const NEEDED_GIB: u64 = 6;
 
 fn free_space(cache: &Path) -> Finding {
-    let existing = cache.ancestors().find(|p| p.exists()).unwrap_or(Path::new("/"));
+    let existing = nearest(cache);
     match rustix::fs::statvfs(existing) {
         Ok(stat) => {
             let gib = (stat.f_bavail * stat.f_frsize) >> 30;

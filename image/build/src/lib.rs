@@ -6,6 +6,7 @@
 pub mod cache;
 pub mod container;
 pub mod containers;
+mod contents;
 pub mod diff;
 mod disk_plan;
 mod elf;
@@ -18,6 +19,7 @@ pub mod inspect;
 pub mod inventory;
 pub mod key;
 pub mod lock;
+pub mod locks;
 pub mod manifest;
 mod output;
 pub mod pipeline;

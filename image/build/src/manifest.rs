@@ -46,6 +46,9 @@ pub struct Manifest {
     pub lock_digest: String,
     /// How the packages differ from the lock, in words; empty when they do not.
     pub lock_differences: Vec<String>,
+    /// Recipes, this one or its containers', that had no lock when the image was made: nobody had solved them before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unverified: Vec<String>,
     /// Versions of the tools that made it.
     pub tools: BTreeMap<String, String>,
     /// The inputs of the step that made the disk.

@@ -18,6 +18,7 @@ use crate::files_step::is_roots;
 use crate::guest::{self, GuestPackage};
 use crate::key::Inputs;
 use crate::lock::Resolution;
+use crate::locks::{own_unverified, unverified_containers};
 use crate::manifest::{Manifest, SCHEMA_VERSION};
 use crate::output::Folder;
 use crate::progress::Progress;
@@ -75,7 +76,7 @@ impl Job {
         self.package_set().request()
     }
 
-    fn package_set(&self) -> PackageSet {
+    pub(crate) fn package_set(&self) -> PackageSet {
         PackageSet {
             lock: self.lock_file(),
             distribution: self.recipe.distribution,
@@ -105,6 +106,12 @@ impl Job {
     }
 }
 
+/// The packages, and the recipes that had no lock to name them.
+struct Packages {
+    answer: Answer,
+    unverified: Vec<String>,
+}
+
 /// What the disk is put together from, besides files and settings.
 struct Trees {
     packages: PathBuf,
@@ -130,6 +137,11 @@ impl<'a> Session<'a> {
         Ok(Self { job, shop: Workshop::open(&job.conduct, job.recipe.architecture, store, progress)? })
     }
 
+    /// A session whose tools are open already.
+    pub(crate) fn with(job: &'a Job, shop: Workshop<'a>) -> Self {
+        Self { job, shop }
+    }
+
     /// Goes all the way to the disk, or to the step that the job names.
     ///
     /// # Errors
@@ -138,6 +150,8 @@ impl<'a> Session<'a> {
         if self.job.until == Step::Tools {
             return Ok(Built::Stopped(Step::Tools));
         }
+        // Before they are solved, which writes a lock.
+        let unverified = [own_unverified(self.job)?, unverified_containers(self.job)?].concat();
         let answer = self.shop.resolve_packages(&self.job.package_set())?;
         let digest = answer.resolution.digest();
         let ready = self.prepare_containers()?;
@@ -182,7 +196,7 @@ impl<'a> Session<'a> {
         }
         self.shop.go_on()?;
         let trees = Trees { packages, guests, initramfs, stores };
-        self.image(&inputs, &answer, &trees, &artifacts, &emulation)
+        self.image(&inputs, &Packages { answer, unverified }, &trees, &artifacts, &emulation)
     }
 
     /// The image in the output folder, if it is what would be built and nobody asks to look into the tree.
@@ -229,11 +243,12 @@ impl<'a> Session<'a> {
     fn image(
         &self,
         inputs: &StepInputs,
-        answer: &Answer,
+        solved: &Packages,
         trees: &Trees,
         artifacts: &[PathBuf],
         emulation: &Emulation,
     ) -> Result<Built, Error> {
+        let answer = &solved.answer;
         let epoch = answer.resolution.epoch;
         let _lock = self.shop.store.lock_output(&self.job.output)?;
         let folder = Folder::start(&self.job.output)?;
@@ -273,7 +288,7 @@ impl<'a> Session<'a> {
         lists?;
         let size = disk?;
         let stored = trees.stores.as_ref().map(|stores| stores.images.clone()).unwrap_or_default();
-        let manifest = self.manifest(inputs, answer, kernel, size, stored, folder.path())?;
+        let manifest = self.manifest(inputs, solved, kernel, size, stored, folder.path())?;
         manifest.write(folder.path())?;
         folder.publish()?;
         self.shop.store.set_last(&self.job.last_name(Step::Disk), &inputs.disk)?;
@@ -330,12 +345,13 @@ impl<'a> Session<'a> {
     fn manifest(
         &self,
         inputs: &StepInputs,
-        answer: &Answer,
+        solved: &Packages,
         kernel: String,
         size: u64,
         container_images: Vec<crate::containers::StoredImage>,
         dir: &Path,
     ) -> Result<Manifest, Error> {
+        let answer = &solved.answer;
         let mut artifacts = BTreeMap::new();
         for name in ["disk.qcow2", crate::diff::SBOM, inventory::FILE] {
             let path = dir.join(name);
@@ -356,6 +372,7 @@ impl<'a> Session<'a> {
             artifacts,
             lock_digest: answer.resolution.digest(),
             lock_differences: answer.differences.clone(),
+            unverified: solved.unverified.clone(),
             tools: self.shop.tools.versions(),
             inputs: inputs.disk.clone(),
             verification: None,

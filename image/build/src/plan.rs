@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::key::Inputs;
 use crate::lock::Lock;
+use crate::locks::{own_unverified, unverified_containers};
 use crate::manifest::Manifest;
 use crate::pipeline::Job;
 use crate::steps::{Step, StepInputs, arch_of};
@@ -24,6 +25,9 @@ pub struct PlannedStep {
     /// Why it is not: the inputs that changed since the step was last done, or that it was never done.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<String>,
+    /// Recipes whose packages it needs and that have no lock: nobody has solved them yet.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unverified: Vec<String>,
 }
 
 /// Works out the plan of a job without doing anything.
@@ -47,11 +51,17 @@ pub fn plan(job: &Job, store: &Store) -> Result<Vec<PlannedStep>, Error> {
     };
     let image = Manifest::read(&job.output).ok();
     let has_containers = !job.recipe.container_images.is_empty();
+    let (own, of_containers) = (own_unverified(job)?, unverified_containers(job)?);
     let steps = Step::ALL.into_iter().filter(|step| *step != Step::Containers || has_containers).map(|step| {
         let wanted = if step == Step::Tools {
             tools.as_ref().map(|(inputs, _)| inputs)
         } else {
             inputs.as_ref().and_then(|i| i.get(step))
+        };
+        let unverified = match step {
+            Step::Packages => own.clone(),
+            Step::Containers => of_containers.clone(),
+            _ => Vec::new(),
         };
         let Some(wanted) = wanted else {
             return PlannedStep {
@@ -59,6 +69,7 @@ pub fn plan(job: &Job, store: &Store) -> Result<Vec<PlannedStep>, Error> {
                 key: None,
                 cached: false,
                 changed: vec!["the packages are not resolved yet, or the recipe asks for others than its lock".into()],
+                unverified,
             };
         };
         let cached = match step {
@@ -72,7 +83,7 @@ pub fn plan(job: &Job, store: &Store) -> Result<Vec<PlannedStep>, Error> {
             }
         };
         let changed = if cached { Vec::new() } else { reasons(wanted, store.last(&job.last_name(step))) };
-        PlannedStep { step, key: Some(wanted.key()), cached, changed }
+        PlannedStep { step, key: Some(wanted.key()), cached, changed, unverified }
     });
     Ok(steps.collect())
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use helix_command::Cmd;
-use helix_rootfs::Arch;
 use helix_rootfs::apt::{Apt, Archive, Package};
 use helix_rootfs::fetch::{FetchError, Request};
+use helix_rootfs::{Arch, ArchiveFaultKind};
 
 use crate::error::{Doing, Error};
 use crate::host::own_mirror;
@@ -82,17 +82,30 @@ impl Question<'_> {
         request(&self.archives, &self.packages, &self.layers, self.essential, self.arch)
     }
 
-    /// The archives with the mirrors that are really used.
-    fn effective(&self, archives: &[Archive]) -> Vec<Archive> {
-        let mut archives = archives.to_vec();
-        for (at, archive) in archives.iter_mut().enumerate() {
-            // A mirror for one architecture may have no other, as Ubuntu's do not.
-            let given = self.mirror.clone().filter(|_| at == 0 && archive.mirror == self.archives[0].mirror);
-            if let Some(mirror) = given.or_else(|| own_mirror(&archive.mirror, &archive.suites, self.debian)) {
-                archive.mirror = mirror;
-            }
+    fn mirrors(&self) -> Mirrors {
+        let image = self.archives.iter().map(|archive| self.placed(archive, false)).collect();
+        let twins = self.twin_archives.iter().map(|archive| self.placed(archive, true)).collect();
+        Mirrors { image, twins }
+    }
+
+    /// The archive with the mirror that is really used, and the other places where it may be.
+    fn placed(&self, archive: &Archive, of_twins: bool) -> Archive {
+        let mut placed = archive.clone();
+        let main = &self.archives[0];
+        let given = self.mirror.clone().filter(|_| archive.name == main.name && archive.mirror == main.mirror);
+        if given.is_some() && of_twins {
+            // A mirror that is named for the image may lack this machine's architecture, as Ubuntu's ports do.
+            placed.also_at.insert(0, archive.mirror.clone());
+        } else if given.is_some() {
+            placed.also_at.clear();
         }
-        archives
+        // Mirrors of Debian have every architecture; many of Ubuntu's have only that of the machines beside them.
+        let near = self.debian || of_twins || Arch::host() == Some(self.arch);
+        let own = || own_mirror(&archive.mirror, &archive.suites, self.debian).filter(|_| near);
+        if let Some(mirror) = given.or_else(own) {
+            placed.mirror = mirror;
+        }
+        placed
     }
 }
 
@@ -113,8 +126,7 @@ pub(crate) fn resolve(
 ) -> Result<Answer, Error> {
     let lock = Lock::read(&question.lock)?;
     let locked = lock.as_ref().and_then(|l| l.get(&question.name)).cloned();
-    let mirrors =
-        Mirrors { image: question.effective(&question.archives), twins: question.effective(&question.twin_archives) };
+    let mut mirrors = question.mirrors();
     let fits = locked.as_ref().filter(|l| l.request == question.request());
     if mode == LockMode::Locked && fits.is_none() {
         return Err(Error::Lock {
@@ -127,7 +139,7 @@ pub(crate) fn resolve(
         });
     }
     if let (Some(resolution), true) = (fits, mode != LockMode::Update) {
-        let resolution = &with_twins(resolution.clone(), question, &mirrors, store, offline, progress)?;
+        let resolution = &with_twins(resolution.clone(), question, &mut mirrors, store, offline, progress)?;
         match fetch(resolution, &mirrors, store, offline, progress) {
             Ok(()) => return Ok(Answer { resolution: resolution.clone(), differences: Vec::new() }),
             Err(Error::Fetch { failures, .. }) if all_gone(&failures) && mode != LockMode::Locked => {
@@ -142,7 +154,7 @@ pub(crate) fn resolve(
     if offline {
         return Err(offline_fault(question));
     }
-    let resolution = ask(question, &mirrors, store, progress)?;
+    let resolution = ask(question, &mut mirrors, store, progress)?;
     fetch(&resolution, &mirrors, store, offline, progress)?;
     let mut differences = locked.as_ref().map(|l| l.differences(&resolution)).unwrap_or_default();
     if mode == LockMode::Update || fits.is_none() {
@@ -169,11 +181,21 @@ pub(crate) fn resolve(
     Ok(Answer { resolution, differences })
 }
 
+/// Answers the question anew and writes the lock. No package is fetched.
+pub(crate) fn settle(question: &Question<'_>, store: &Store, progress: &dyn Progress) -> Result<Answer, Error> {
+    let mut lock = Lock::read(&question.lock)?.unwrap_or_default();
+    let resolution = ask(question, &mut question.mirrors(), store, progress)?;
+    let differences = lock.get(&question.name).map(|l| l.differences(&resolution)).unwrap_or_default();
+    lock.set(&question.name, resolution.clone());
+    lock.write(&question.lock)?;
+    Ok(Answer { resolution, differences })
+}
+
 /// Adds the twins for this host where the lock was made on another kind of machine; they are no part of the image.
 fn with_twins(
     mut resolution: Resolution,
     question: &Question<'_>,
-    mirrors: &Mirrors,
+    mirrors: &mut Mirrors,
     store: &Store,
     offline: bool,
     progress: &dyn Progress,
@@ -187,7 +209,7 @@ fn with_twins(
     progress.begin(&format!("Resolving the tools of maintainer scripts for {host}"), None);
     let dir = apt_dir(question, store);
     std::fs::create_dir_all(&dir).map_err(|e| Error::io("making", &dir, e))?;
-    let twins = ask_twins(question, &mirrors.twins, &dir, host, &resolution.packages)?;
+    let twins = ask_twins(question, &mut mirrors.twins, &dir, host, &resolution.packages, progress)?;
     progress.end(&format!("{} packages", twins.len()));
     resolution.twins.insert(host.debian_name().to_owned(), twins);
     Ok(resolution)
@@ -216,6 +238,7 @@ fn apt_dir(question: &Question<'_>, store: &Store) -> PathBuf {
 }
 
 /// Where packages really come from.
+#[derive(Clone)]
 struct Mirrors {
     /// Those of the image.
     image: Vec<Archive>,
@@ -223,40 +246,27 @@ struct Mirrors {
     twins: Vec<Archive>,
 }
 
+/// Only then is it worth asking what the archive has now: a refusal or wrong bytes would meet the new answer as well, and
+/// must not be taken for it.
 fn all_gone(failures: &[FetchError]) -> bool {
-    failures.iter().all(|f| matches!(f, FetchError::Gone { .. } | FetchError::Mismatch { .. }))
+    failures.iter().all(FetchError::is_gone)
 }
 
 fn ask(
     question: &Question<'_>,
-    mirrors: &Mirrors,
+    mirrors: &mut Mirrors,
     store: &Store,
     progress: &dyn Progress,
 ) -> Result<Resolution, Error> {
-    let archives = &mirrors.image;
-    let hosts: BTreeSet<&str> = archives.iter().map(|a| a.mirror.as_str()).collect();
+    let hosts: BTreeSet<&str> = mirrors.image.iter().map(|a| a.mirror.as_str()).collect();
     progress.begin(
         &format!("Resolving packages for {} from {}", question.name, hosts.into_iter().collect::<Vec<_>>().join(", ")),
         None,
     );
     let dir = apt_dir(question, store);
     let _lock = store.lock(&format!("apt-{}-{}", lock_stem(&question.lock), question.name))?;
-    let apt = Apt::new(&dir, question.arch, archives, question.run).doing("setting up apt")?;
-    let forgiving: Vec<Archive> = archives.iter().map(|a| Archive { allow_expired: true, ..a.clone() }).collect();
-    let apt = match apt.update() {
-        Err(helix_rootfs::Error::Archive(fault))
-            if question.forgive_expiry && fault.kind == helix_rootfs::ArchiveFaultKind::Expired =>
-        {
-            progress.warn("the Release file of the tools' archive has expired; its signature is good, so it is used");
-            let apt = Apt::new(&dir, question.arch, &forgiving, question.run).doing("setting up apt")?;
-            apt.update().doing("reading the archives' indexes")?;
-            apt
-        }
-        other => {
-            other.doing("reading the archives' indexes")?;
-            apt
-        }
-    };
+    locate(question, &dir, question.arch, &mut mirrors.image, progress)?;
+    let apt = Apt::new(&dir, question.arch, &mirrors.image, question.run).doing("setting up apt")?;
     let essential = if question.essential {
         apt.solve(&["?essential".to_owned()]).doing("resolving the essential packages")?
     } else {
@@ -273,7 +283,8 @@ fn ask(
     }
     let mut twins = BTreeMap::new();
     if let Some(host) = question.twins_for {
-        twins.insert(host.debian_name().to_owned(), ask_twins(question, &mirrors.twins, &dir, host, &packages)?);
+        let found = ask_twins(question, &mut mirrors.twins, &dir, host, &packages, progress)?;
+        twins.insert(host.debian_name().to_owned(), found);
     }
     let resolution = Resolution {
         request: question.request(),
@@ -285,6 +296,51 @@ fn ask(
     };
     progress.end(&format!("{} packages", resolution.packages.len()));
     Ok(resolution)
+}
+
+/// Reads the indexes of all archives. An archive whose suites are not where it is looked for is looked for at its other
+/// places, since a release whose life has ended moves; `archives` then have the place where it is.
+fn locate(
+    question: &Question<'_>,
+    dir: &Path,
+    arch: Arch,
+    archives: &mut [Archive],
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    loop {
+        let apt = Apt::new(dir, arch, archives, question.run).doing("setting up apt")?;
+        let fault = match apt.update() {
+            Err(helix_rootfs::Error::Archive(fault)) => fault,
+            other => return other.doing("reading the archives' indexes"),
+        };
+        let strict = archives.iter().any(|a| !a.allow_expired);
+        if fault.kind == ArchiveFaultKind::Expired && question.forgive_expiry && strict {
+            progress.warn("the Release file of the tools' archive has expired; its signature is good, so it is used");
+            archives.iter_mut().for_each(|a| a.allow_expired = true);
+            continue;
+        }
+        let blamed = |a: &Archive| fault.said.contains(a.mirror.trim_end_matches('/'));
+        if fault.kind != ArchiveFaultKind::NoSuchSuite || !move_on(archives, blamed, progress) {
+            return Err(helix_rootfs::Error::Archive(fault)).doing("reading the archives' indexes");
+        }
+    }
+}
+
+/// Turns to the next place of those archives that have one; whether any has.
+fn move_on(archives: &mut [Archive], which: impl Fn(&Archive) -> bool, progress: &dyn Progress) -> bool {
+    let mut moved = false;
+    for archive in archives.iter_mut().filter(|a| !a.also_at.is_empty() && which(a)) {
+        let next = archive.also_at.remove(0);
+        progress.warn(&format!(
+            "{} does not have what is asked of the archive {} ({}): it is looked for at {next}",
+            archive.mirror,
+            archive.name,
+            archive.suites.join(", ")
+        ));
+        archive.mirror = next;
+        moved = true;
+    }
+    moved
 }
 
 /// What `wanted` adds to packages that are there. All of those are asked for again by name, so that no choice between
@@ -302,10 +358,11 @@ fn on_top(apt: &Apt<'_>, there: &[Package], wanted: &[String]) -> Result<Vec<Pac
 /// The host's own builds of those packages of the image that maintainer scripts use most.
 fn ask_twins(
     question: &Question<'_>,
-    archives: &[Archive],
+    archives: &mut [Archive],
     dir: &Path,
     host: Arch,
     packages: &[Package],
+    progress: &dyn Progress,
 ) -> Result<Vec<Package>, Error> {
     let present: BTreeSet<&str> = packages.iter().map(|p| p.name.as_str()).collect();
     let wanted: Vec<String> = helix_rootfs::emulation::TWIN_PACKAGES
@@ -313,9 +370,16 @@ fn ask_twins(
         .filter(|name| present.contains(*name))
         .map(|name| (*name).to_owned())
         .collect();
-    let apt = Apt::new(&dir.join("twins"), host, archives, question.run).doing("setting up apt")?;
-    apt.update().doing("reading the archives' indexes for twins")?;
-    let twins = apt.solve(&wanted).doing("resolving twins")?;
+    let dir = dir.join("twins");
+    let twins = loop {
+        locate(question, &dir, host, archives, progress)?;
+        let apt = Apt::new(&dir, host, archives, question.run).doing("setting up apt")?;
+        match apt.solve(&wanted) {
+            // A mirror can have the image's architecture and not this machine's, as Ubuntu's ports.
+            Err(helix_rootfs::Error::MissingPackages { .. }) if move_on(archives, |_| true, progress) => {}
+            solved => break solved.doing("resolving twins")?,
+        }
+    };
     // Scripts and data are the same on every architecture, and the tree has them already.
     Ok(twins.into_iter().filter(|p| p.architecture != "all").collect())
 }
@@ -324,7 +388,29 @@ fn lock_stem(lock: &Path) -> String {
     lock.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// Fetches what is not in the cache; what is gone from one place of an archive is fetched from the next.
 fn fetch(
+    resolution: &Resolution,
+    mirrors: &Mirrors,
+    store: &Store,
+    offline: bool,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let mut mirrors = mirrors.clone();
+    loop {
+        match fetch_from(resolution, &mirrors, store, offline, progress) {
+            Err(Error::Fetch { failures, total }) if all_gone(&failures) => {
+                let moved = [&mut mirrors.image, &mut mirrors.twins].map(|list| move_on(list, |_| true, progress));
+                if moved == [false, false] {
+                    return Err(Error::Fetch { failures, total });
+                }
+            }
+            other => return other,
+        }
+    }
+}
+
+fn fetch_from(
     resolution: &Resolution,
     mirrors: &Mirrors,
     store: &Store,

@@ -46,11 +46,12 @@ pub(crate) fn bill(subject: &Subject<'_>, components: &[Value]) -> Value {
     })
 }
 
-/// The component that a container image inside the subject is, with what is known of its own components.
-pub(crate) fn container(image: &StoredImage, mut components: Vec<Value>) -> Value {
+/// The component that a container image inside the subject is, with its own components and their licences.
+pub(crate) fn container(image: &StoredImage, mut components: Vec<Value>, licences: Vec<Value>) -> Value {
     for component in &mut components {
-        // The same package may be in the machine or in another image, and a reference names one component.
-        component["bom-ref"] = format!("{} {}", image.id, component["bom-ref"].as_str().unwrap_or_default()).into();
+        // The same package may be in the machine, in another image or in another store: a reference names one component.
+        let package = component["bom-ref"].as_str().unwrap_or_default();
+        component["bom-ref"] = format!("{} {} {package}", image.data_root, image.id).into();
     }
     let mut container = json!({
         "bom-ref": format!("{} {}", image.data_root, image.id),
@@ -59,6 +60,9 @@ pub(crate) fn container(image: &StoredImage, mut components: Vec<Value>) -> Valu
         "version": image.id,
         "hashes": [{ "alg": "SHA-256", "content": image.id.trim_start_matches("sha256:") }],
     });
+    if !licences.is_empty() {
+        container["licenses"] = licences.into();
+    }
     if !components.is_empty() {
         container["components"] = components.into();
     }
@@ -74,14 +78,7 @@ pub(crate) fn components(distribution: Distribution, release: &str, packages: &[
 
 fn component(package: &Package, distribution: Distribution, release: &str, tree: &Path) -> Value {
     let vendor = if package.archive == crate::guest::ARCHIVE { "helix".into() } else { distribution.to_string() };
-    let purl = format!(
-        "pkg:deb/{}/{}@{}?arch={}&distro={}",
-        vendor,
-        encode(&package.name),
-        encode(&package.version),
-        package.architecture,
-        release
-    );
+    let purl = purl("deb", &vendor, &package.name, &package.version, &package.architecture, release);
     let mut component = json!({
         "bom-ref": purl,
         "type": "library",
@@ -92,16 +89,28 @@ fn component(package: &Package, distribution: Distribution, release: &str, tree:
     });
     let licences = licences(&tree.join("usr/share/doc").join(&package.name).join("copyright"));
     if !licences.is_empty() {
-        component["licenses"] =
-            licences.into_iter().map(|name| json!({ "license": { "name": name } })).collect::<Vec<_>>().into();
+        component["licenses"] = named(licences).into();
     }
     component
 }
 
-/// The licences that a machine-readable copyright file (DEP 5) names; none when it is not of that form.
+/// A package's address (<https://github.com/package-url/purl-spec>).
+pub(crate) fn purl(kind: &str, vendor: &str, name: &str, version: &str, architecture: &str, release: &str) -> String {
+    let [vendor, name, version] = [vendor, name, version].map(encode);
+    format!("pkg:{kind}/{vendor}/{name}@{version}?arch={architecture}&distro={release}")
+}
+
+/// Licences as CycloneDX lists them.
+pub(crate) fn named(licences: Vec<String>) -> Vec<Value> {
+    licences.into_iter().map(|name| json!({ "license": { "name": name } })).collect()
+}
+
 fn licences(path: &Path) -> Vec<String> {
-    let Ok(bytes) = std::fs::read(path) else { return Vec::new() };
-    let text = String::from_utf8_lossy(&bytes);
+    std::fs::read(path).map(|bytes| machine_readable(&String::from_utf8_lossy(&bytes))).unwrap_or_default()
+}
+
+/// The licences that a machine-readable copyright file (DEP 5) names; none when it is not of that form.
+pub(crate) fn machine_readable(text: &str) -> Vec<String> {
     if !text.lines().take(5).any(|l| l.starts_with("Format:")) {
         return Vec::new();
     }

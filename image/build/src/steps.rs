@@ -72,7 +72,7 @@ mod revision {
     pub(super) const PACKAGES: u32 = 2;
     pub(super) const INITRAMFS: u32 = 1;
     pub(super) const FILES: u32 = 1;
-    pub(super) const CONTAINERS: u32 = 3;
+    pub(super) const CONTAINERS: u32 = 5;
     pub(super) const DISK: u32 = 1;
     pub(super) const TEST: u32 = 1;
 }
@@ -168,7 +168,8 @@ impl StepInputs {
                 .with("time of the build", &epoch.to_string());
             for (at, (image, identity)) in recipe.container_images.iter().zip(containers).enumerate() {
                 let (name, source) = (image.name.clone().unwrap_or_default(), image.source.to_string());
-                let value = format!("{identity} {name} {} {}", image.data_root, image.flatten);
+                let licence = image.licence.as_deref().unwrap_or_default();
+                let value = format!("{identity} {name} {} {} {licence}", image.data_root, image.flatten);
                 inputs = inputs.with(&format!("container-images[{at}] {source}"), &value);
             }
             inputs
@@ -204,6 +205,9 @@ pub(crate) fn test_inputs(disk: &Inputs, checks: &serde_json::Value, tools: &str
     Inputs::of("test", revision::TEST).with("disk", &disk.key()).with_json("checks", checks).with("tools", tools)
 }
 
+/// Raised when the code that unpacks artifacts changes what comes out: only what holds unpacked ones is made anew then.
+const UNPACKING: u32 = 2;
+
 /// Artifacts by what decides their content: an address does not, once there is a digest.
 pub(crate) fn artifact_inputs(artifacts: &[Artifact]) -> Vec<serde_json::Value> {
     artifacts
@@ -212,7 +216,7 @@ pub(crate) fn artifact_inputs(artifacts: &[Artifact]) -> Vec<serde_json::Value> 
             serde_json::json!([
                 a.sha256,
                 a.target,
-                a.unpack,
+                a.unpack.then_some(UNPACKING),
                 a.strip_components,
                 a.mode.bits(),
                 matches!(a.url, Location::Local(_))

@@ -210,6 +210,7 @@ pub(crate) fn debian(workspace: &Workspace, suite: &str) -> Archive {
     Archive {
         name: "debian".to_owned(),
         mirror: "http://ftp.debian.org/debian".to_owned(),
+        also_at: Vec::new(),
         suites: vec![suite.to_owned()],
         components: vec!["main".to_owned()],
         key: workspace.root.join("recipes/keys/debian-archive-keyring.asc"),

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use helix_command::Cmd;
 use helix_recipe::{Architecture, Distribution, Location};
 use helix_rootfs::apt::Archive;
 use helix_rootfs::bootstrap::{Bootstrap, PackageFile};
@@ -13,7 +14,7 @@ use crate::error::{Doing, Error};
 use crate::key::Inputs;
 use crate::lock::Resolution;
 use crate::progress::Progress;
-use crate::resolve::{Answer, LockMode, Question, resolve};
+use crate::resolve::{Answer, LockMode, Question, resolve, settle};
 use crate::store::{Kind, Store};
 use crate::tools::Tools;
 use crate::workspace::Workspace;
@@ -101,10 +102,25 @@ impl<'a> Workshop<'a> {
 
     /// Asks the lock, and the archives where it does not answer.
     pub(crate) fn resolve_packages(&self, set: &PackageSet) -> Result<Answer, Error> {
+        let run = |program: &str| self.tools.toolbox().cmd(program);
+        let question = self.question(set, &run)?;
+        let answer = resolve(&question, self.store, self.conduct.lock, self.conduct.offline, self.progress)?;
+        for line in &answer.differences {
+            tracing::info!("package {line}");
+        }
+        Ok(answer)
+    }
+
+    /// Asks the archives and writes the lock, and fetches nothing.
+    pub(crate) fn settle_packages(&self, set: &PackageSet) -> Result<Answer, Error> {
+        let run = |program: &str| self.tools.toolbox().cmd(program);
+        settle(&self.question(set, &run)?, self.store, self.progress)
+    }
+
+    fn question<'q>(&self, set: &PackageSet, run: &'q dyn Fn(&str) -> Cmd) -> Result<Question<'q>, Error> {
         let target = crate::steps::arch(set.architecture);
         let host = Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
-        let run = |program: &str| self.tools.toolbox().cmd(program);
-        let question = Question {
+        Ok(Question {
             lock: set.lock.clone(),
             name: target.debian_name().to_owned(),
             archives: set.archives(),
@@ -121,13 +137,8 @@ impl<'a> Workshop<'a> {
             twins_for: (host != target).then_some(host),
             twin_archives: set.host_archives.iter().map(archive).collect(),
             forgive_expiry: false,
-            run: &run,
-        };
-        let answer = resolve(&question, self.store, self.conduct.lock, self.conduct.offline, self.progress)?;
-        for line in &answer.differences {
-            tracing::info!("package {line}");
-        }
-        Ok(answer)
+            run,
+        })
     }
 
     pub(crate) fn fetch_artifacts(&self, artifacts: &[helix_recipe::Artifact]) -> Result<Vec<PathBuf>, Error> {
@@ -153,7 +164,7 @@ impl<'a> Workshop<'a> {
         let host = Arch::host().ok_or_else(|| Error::Host("this architecture is not supported".into()))?;
         let mut twins = PathBuf::new();
         if let Some(packages) = resolution.twins.get(host.debian_name()) {
-            let inputs = Inputs::of("twins", 1).with_json("packages", packages);
+            let inputs = Inputs::of("twins", 2).with_json("packages", packages);
             let blobs = self.store.blobs(Kind::Packages, self.conduct.offline);
             let entry = self.store.get_or_make(Kind::Trees, &inputs, |dir| {
                 let files: Vec<PathBuf> = packages.iter().map(|p| blobs.path(&p.sha256)).collect();
@@ -239,6 +250,8 @@ pub(crate) fn archive(item: &helix_recipe::Archive) -> Archive {
     Archive {
         name: item.name.clone(),
         mirror: item.url(),
+        // A snapshot is a promise about contents, which another place does not make.
+        also_at: item.also_at.clone().filter(|_| item.snapshot.is_none()).unwrap_or_default(),
         suites: item.suites.clone(),
         components: item.components.clone(),
         key: item.key.path().to_owned(),

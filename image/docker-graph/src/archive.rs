@@ -1,4 +1,4 @@
-//! Images in a file (`docker save`, or an OCI layout as tar) and in a folder (an OCI layout).
+//! Images in a file (`docker save` of any age, or an OCI layout as tar) and in a folder (an OCI layout).
 //!
 //! Nothing is unpacked: it is noted where in the file each member is, and layers are read from there.
 
@@ -16,12 +16,14 @@ use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Blob, Image, MAX_DOCUMENT};
 use crate::layer::Limits;
-use crate::manifest::{Document, MAX_DEPTH, Named, Parts, Platform, named, parse};
+use crate::manifest::{Document, Entry, Finder, Named, NotThis, Parts, Platform, parse};
+use crate::packing::{Packing, unpacked};
+use crate::v1;
 
 /// The most members of an archive: images have a few hundred.
 const MAX_MEMBERS: usize = 1_000_000;
 
-/// An image in the manifest of `docker save`.
+/// An image in the manifest of `docker save`. Programs in Go write a list of nothing as null.
 #[derive(Debug, Deserialize)]
 struct Saved {
     #[serde(rename = "Config")]
@@ -29,11 +31,12 @@ struct Saved {
     #[serde(rename = "RepoTags")]
     tags: Option<Vec<String>>,
     #[serde(rename = "Layers")]
-    layers: Vec<String>,
+    layers: Option<Vec<String>>,
 }
 
-/// Reads what `docker save` wrote, or an OCI layout as a tar file; also packed with gzip, xz or zstd, which is unpacked
-/// in `scratch` and must stay there as long as the images are used. `name` replaces the names in the archive.
+/// Reads what `docker save` wrote, or an OCI layout as a tar file; also packed with gzip, bzip2, xz or zstd, which is
+/// unpacked in `scratch` and must stay there as long as the images are used. `path` is `FILE`, or for one of its images
+/// `FILE:NAME` or `FILE@DIGEST`. `name` replaces the names in the archive.
 ///
 /// # Errors
 /// When the file is no such archive, or is damaged, or has no image for the platform.
@@ -43,39 +46,96 @@ pub fn read_archive(
     platform: &Platform,
     scratch: &Path,
 ) -> Result<Vec<Image>, Error> {
+    let (path, which) = split(path);
     let origin = format!("archive:{}", path.display());
     let told = |reason: String| Error::image(&origin, reason);
-    let file = plain(path, scratch).map_err(|e| told(e.to_string()))?;
+    let file = plain(&path, scratch).map_err(|e| told(e.to_string()))?;
     let members = members(&file).map_err(|e| told(format!("it is no tar archive of images: {e}")))?;
     let place = Place::Archive { file: Arc::new(file), members };
-    let images = match place.read("manifest.json") {
-        Ok(manifest) => saved(&place, &manifest, &origin),
-        Err(_) => layout(&place, &origin, platform),
+    let asked = Asked { origin: &origin, which: which.as_deref(), name, platform };
+    let images = if place.has("manifest.json") {
+        saved(&place, &asked)
+    } else if place.has("index.json") {
+        layout(&place, &asked)
+    } else {
+        v1::images(&place, &asked)
     };
-    images.and_then(|images| finish(images, name, platform)).map_err(told)
+    images.and_then(|images| finish(images, &asked)).map_err(told)
 }
 
-/// Reads an OCI layout. `name` replaces the names in it.
+/// Reads an OCI layout. `path` is `FOLDER`, or for one of its images `FOLDER:NAME` or `FOLDER@DIGEST`. `name` replaces
+/// the names in it.
 ///
 /// # Errors
 /// When the folder is none, or is damaged, or has no image for the platform.
 pub fn read_layout(path: &Path, name: Option<&Reference>, platform: &Platform) -> Result<Vec<Image>, Error> {
+    let (path, which) = split(path);
     let origin = format!("layout:{}", path.display());
-    let place = Place::Folder(path.to_owned());
-    let images = layout(&place, &origin, platform);
-    images.and_then(|images| finish(images, name, platform)).map_err(|reason| Error::image(&origin, reason))
+    let asked = Asked { origin: &origin, which: which.as_deref(), name, platform };
+    let images = layout(&Place::Folder(path), &asked);
+    images.and_then(|images| finish(images, &asked)).map_err(|reason| Error::image(&origin, reason))
 }
 
-fn finish(mut images: Vec<Image>, name: Option<&Reference>, platform: &Platform) -> Result<Vec<Image>, String> {
+/// The path of an archive or layout, and which of its images is meant. Paths may hold colons too: the longest part that
+/// is there is the path.
+fn split(path: &Path) -> (PathBuf, Option<String>) {
+    let whole = || (path.to_owned(), None);
+    let Some(text) = path.to_str().filter(|_| !path.exists()) else { return whole() };
+    let parts = text.rmatch_indices([':', '@']).map(|(at, _)| (Path::new(&text[..at]), &text[at + 1..]));
+    let found = parts.into_iter().find(|(path, which)| path.exists() && !which.is_empty());
+    found.map_or_else(whole, |(path, which)| (path.to_owned(), Some(which.to_owned())))
+}
+
+/// What is asked of an archive or a layout.
+pub(crate) struct Asked<'a> {
+    /// As errors name it.
+    pub(crate) origin: &'a str,
+    /// A name or a digest of the image that is meant; all are, where there is none.
+    which: Option<&'a str>,
+    /// What the image is called instead of its own names, which need not be names for Docker then.
+    name: Option<&'a Reference>,
+    platform: &'a Platform,
+}
+
+impl Asked<'_> {
+    /// Whether an image with these names and this digest is meant.
+    pub(crate) fn means<'n>(&self, names: impl IntoIterator<Item = &'n str>, digest: &str) -> bool {
+        let Some(which) = self.which else { return true };
+        let whole: Option<Reference> = which.parse().ok();
+        let same = |name: &str| name == which || (whole.is_some() && name.parse().ok() == whole);
+        digest == which || names.into_iter().any(same)
+    }
+
+    /// The names of an image, of those that it has in the archive.
+    pub(crate) fn names<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Result<Vec<Reference>, String> {
+        if self.name.is_some() {
+            return Ok(Vec::new());
+        }
+        let parse = |name: &str| {
+            name.parse().map_err(|e| {
+                format!("{name:?} is no name of an image for Docker: {e}; give it one with =NAME:TAG after the path")
+            })
+        };
+        names.into_iter().map(parse).collect()
+    }
+}
+
+fn finish(mut images: Vec<Image>, asked: &Asked<'_>) -> Result<Vec<Image>, String> {
     if images.is_empty() {
-        return Err("it holds no image".to_owned());
+        return Err(match asked.which {
+            Some(which) => format!("it holds no image {which}"),
+            None => "it holds no image".to_owned(),
+        });
     }
     for image in &images {
-        image.runs_on(platform)?;
+        image.runs_on(asked.platform)?;
     }
-    if let Some(name) = name {
+    if let Some(name) = asked.name {
         let [image] = &mut images[..] else {
-            return Err(format!("it holds {} images, which cannot all be called {name}", images.len()));
+            return Err(format!(
+                "it holds {} images, which cannot all be called {name}; name one of them: PATH:ITS-NAME={name}",
+                images.len()
+            ));
         };
         image.names = vec![name.clone()];
     }
@@ -83,16 +143,30 @@ fn finish(mut images: Vec<Image>, name: Option<&Reference>, platform: &Platform)
 }
 
 /// Where the files of an archive or a layout are.
-enum Place {
+pub(crate) enum Place {
     Archive { file: Arc<PathBuf>, members: HashMap<String, (u64, u64)> },
     Folder(PathBuf),
 }
 
 impl Place {
-    fn blob(&self, name: &str, digest: Option<Digest>) -> Result<Blob, String> {
+    fn has(&self, name: &str) -> bool {
+        self.blob(name, None).is_ok()
+    }
+
+    /// The names of all files of an archive.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        let members = match self {
+            Self::Archive { members, .. } => Some(members),
+            Self::Folder(_) => None,
+        };
+        members.into_iter().flat_map(|members| members.keys().map(String::as_str))
+    }
+
+    pub(crate) fn blob(&self, name: &str, digest: Option<Digest>) -> Result<Blob, String> {
         match self {
             Self::Archive { file, members } => {
-                let (offset, length) = *members.get(name).ok_or_else(|| format!("{name} is not in it"))?;
+                let member = normal(Path::new(""), Path::new(name)).and_then(|name| members.get(&name));
+                let (offset, length) = *member.ok_or_else(|| format!("{name} is not in it"))?;
                 Ok(Blob { file: file.clone(), offset, length, digest })
             }
             Self::Folder(folder) => {
@@ -107,7 +181,7 @@ impl Place {
     }
 
     /// A document.
-    fn read(&self, name: &str) -> Result<Vec<u8>, String> {
+    pub(crate) fn read(&self, name: &str) -> Result<Vec<u8>, String> {
         let blob = self.blob(name, None)?;
         if blob.length > MAX_DOCUMENT {
             return Err(format!("{name} has {} bytes; at most {MAX_DOCUMENT} are read", blob.length));
@@ -144,29 +218,27 @@ fn blob_name(digest: &Digest) -> String {
 }
 
 /// The images of `docker save`.
-fn saved(place: &Place, manifest: &[u8], origin: &str) -> Result<Vec<Image>, String> {
-    let list: Vec<Saved> =
-        serde_json::from_slice(manifest).map_err(|e| format!("its manifest.json cannot be read: {e}"))?;
-    list.iter()
-        .map(|saved| {
-            let config = place.read(&saved.config)?;
-            // Both old and new engines name the file by its digest.
-            if let Some(expected) = stated_digest(&saved.config)
-                && Digest::of(&config) != expected
-            {
-                return Err(format!("{} has the digest {}; nothing of it was used", saved.config, Digest::of(&config)));
-            }
-            let blobs: Result<Vec<Blob>, String> =
-                saved.layers.iter().map(|name| place.blob(name, stated_digest(name))).collect();
-            let names: Result<Vec<Reference>, String> = saved
-                .tags
-                .iter()
-                .flatten()
-                .map(|tag| tag.parse().map_err(|e| format!("{tag:?} is no name of an image: {e}")))
-                .collect();
-            Image::new(origin, config, blobs?, names?)
-        })
-        .collect()
+fn saved(place: &Place, asked: &Asked<'_>) -> Result<Vec<Image>, String> {
+    let list: Vec<Saved> = serde_json::from_slice(&place.read("manifest.json")?)
+        .map_err(|e| format!("its manifest.json cannot be read: {e}"))?;
+    let mut images = Vec::new();
+    for saved in list {
+        let config = place.read(&saved.config)?;
+        let (digest, stated) = (Digest::of(&config), stated_digest(&saved.config));
+        // Both old and new engines name the file by its digest.
+        if stated.is_some_and(|stated| stated != digest) {
+            return Err(format!("{} has the digest {digest}; nothing of it was used", saved.config));
+        }
+        let tags = saved.tags.unwrap_or_default();
+        if !asked.means(tags.iter().map(String::as_str), &digest.to_string()) {
+            continue;
+        }
+        // Layers may be left out that the data root has.
+        let layers = saved.layers.unwrap_or_default();
+        let blobs = layers.iter().map(|name| place.blob(name, stated_digest(name)).ok()).collect();
+        images.push(Image::new(asked.origin, config, blobs, asked.names(tags.iter().map(String::as_str))?)?);
+    }
+    Ok(images)
 }
 
 /// The digest in `blobs/sha256/DIGEST` and in `DIGEST.json`; other names state none.
@@ -176,63 +248,85 @@ fn stated_digest(name: &str) -> Option<Digest> {
 }
 
 /// The images of an OCI layout for the platform.
-fn layout(place: &Place, origin: &str, platform: &Platform) -> Result<Vec<Image>, String> {
-    let index = place
-        .read("index.json")
-        .map_err(|e| format!("it is neither an archive of docker save nor an OCI layout: {e}"))?;
-    let Document::Index(list) = parse(&index, platform)? else {
-        return Err("its index.json is no index".to_owned());
+fn layout(place: &Place, asked: &Asked<'_>) -> Result<Vec<Image>, String> {
+    let index = place.read("index.json").map_err(|e| format!("it is no OCI layout: {e}"))?;
+    let list = match parse(&index, asked.platform)? {
+        Document::Index(list) => list,
+        Document::Other(NotThis(why)) => return Err(why),
+        Document::Image(_) => return Err("its index.json is no index".to_owned()),
     };
-    list.iter().map(|descriptor| descend(place, descriptor, origin, platform, 0)).collect()
-}
-
-fn descend(
-    place: &Place,
-    descriptor: &Descriptor,
-    origin: &str,
-    platform: &Platform,
-    depth: usize,
-) -> Result<Image, String> {
-    if depth > MAX_DEPTH {
-        return Err(format!("its indexes lie in each other more than {MAX_DEPTH} deep"));
+    let mut fetch = |digest: &Digest| place.read_verified(digest);
+    let mut accept = |parts: Parts, descriptor: Option<&Descriptor>| {
+        let config = place.read_verified(&parts.config.digest)?;
+        let blobs: Result<Vec<Option<Blob>>, String> =
+            parts.layers.iter().map(|layer| place.named_blob(layer).map(Some)).collect();
+        let names = asked.names(descriptor.and_then(annotated_name))?;
+        let image = Image::new(asked.origin, config, blobs?, names)?;
+        Ok(match image.runs_on(asked.platform) {
+            Ok(()) => Ok(image),
+            Err(why) => Err(NotThis(why)),
+        })
+    };
+    let mut finder = Finder { platform: asked.platform, fetch: &mut fetch, accept: &mut accept, looked_at: 0 };
+    // A digest may be that of a manifest inside an index: one for other processors, for instance.
+    if let Some(digest) = asked.which.and_then(|which| which.parse().ok()) {
+        let mut image = finder.document(&place.read_verified(&digest)?)?.map_err(|NotThis(why)| why)?;
+        let entry = list.iter().find(|entry| entry.descriptor.digest().to_string() == digest.to_string());
+        image.names = asked.names(entry.and_then(|entry| annotated_name(&entry.descriptor)))?;
+        return Ok(vec![image]);
     }
-    let bytes = place.read_verified(&named(descriptor)?.digest)?;
-    let mut image = match parse(&bytes, platform)? {
-        Document::Index(list) => descend(place, &list[0], origin, platform, depth + 1)?,
-        Document::Image(Parts { config, layers }) => {
-            let blobs: Result<Vec<Blob>, String> = layers.iter().map(|layer| place.named_blob(layer)).collect();
-            Image::new(origin, place.read_verified(&config.digest)?, blobs?, Vec::new())?
+    let (mut images, mut passed_over) = (Vec::new(), None);
+    for Entry { descriptor, .. } in meant(&list, asked) {
+        finder.looked_at = 0;
+        match finder.entry(descriptor)? {
+            Ok(mut image) => {
+                if image.names.is_empty() {
+                    image.names = asked.names(annotated_name(descriptor))?;
+                }
+                images.push(image);
+            }
+            Err(why) => passed_over = passed_over.or(Some(why)),
         }
-    };
-    if image.names.is_empty() {
-        image.names = annotated_name(descriptor)?.into_iter().collect();
     }
-    Ok(image)
+    match passed_over.filter(|_| images.is_empty()) {
+        Some(NotThis(why)) => Err(why),
+        None => Ok(images),
+    }
 }
 
-/// The name that a builder wrote beside the image. A tag alone is no name.
-fn annotated_name(descriptor: &Descriptor) -> Result<Option<Reference>, String> {
-    let Some(annotations) = descriptor.annotations() else { return Ok(None) };
-    let whole = annotations.get("io.containerd.image.name");
-    let reference = annotations.get("org.opencontainers.image.ref.name").filter(|name| name.contains([':', '/']));
-    let Some(text) = whole.or(reference) else { return Ok(None) };
-    text.parse().map(Some).map_err(|e| format!("{text:?} is no name of an image: {e}"))
+/// The entries of a layout that are asked for. Of those with the same name, the ones that ask least of a processor.
+fn meant<'a>(list: &'a [Entry], asked: &Asked<'_>) -> Vec<&'a Entry> {
+    let meant = list.iter().filter(|entry| asked.means(stated_names(&entry.descriptor), ""));
+    let meant: Vec<&Entry> = meant.collect();
+    let name = |entry: &Entry| stated_names(&entry.descriptor).next().map(str::to_owned);
+    let outdone =
+        |entry: &Entry| meant.iter().any(|other| name(other) == name(entry) && entry.demands_more_than(other));
+    meant.iter().copied().filter(|entry| !outdone(entry)).collect()
+}
+
+/// What a builder calls an image of a layout.
+fn stated_names(descriptor: &Descriptor) -> impl Iterator<Item = &str> {
+    let annotations = descriptor.annotations().as_ref();
+    ["io.containerd.image.name", "org.opencontainers.image.ref.name"]
+        .into_iter()
+        .filter_map(move |key| annotations?.get(key).map(String::as_str))
+}
+
+/// The name that an image of a layout gets. A tag alone is no name.
+fn annotated_name(descriptor: &Descriptor) -> Option<&str> {
+    stated_names(descriptor).find(|name| name.contains([':', '/']))
 }
 
 /// The file itself, or its content unpacked into a file in `scratch`.
 fn plain(path: &Path, scratch: &Path) -> std::io::Result<PathBuf> {
     let mut source = BufReader::with_capacity(1 << 20, File::open(path)?);
-    let start = source.fill_buf()?;
-    let mut unpacked: Box<dyn Read> = match start {
-        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(source)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => Box::new(zstd::Decoder::with_buffer(source)?),
-        _ => return Ok(path.to_owned()),
-    };
+    if Packing::of(source.fill_buf()?) == Packing::Plain {
+        return Ok(path.to_owned());
+    }
     let target = tempfile::Builder::new().prefix("archive-").suffix(".tar").tempfile_in(scratch)?;
     let (mut file, target) = target.keep().map_err(|e| e.error)?;
     let limit = Limits::default().bytes;
-    let size = std::io::copy(&mut (&mut unpacked).take(limit + 1), &mut file)?;
+    let size = std::io::copy(&mut unpacked(source)?.take(limit + 1), &mut file)?;
     if size > limit {
         return Err(std::io::Error::other(format!("it unpacks to more than {limit} bytes")));
     }

@@ -14,7 +14,7 @@ use crate::manifest::Platform;
 /// The largest configuration and manifest that is read, in bytes; registries have the same limit for manifests.
 pub(crate) const MAX_DOCUMENT: u64 = 4 << 20;
 /// The most layers of an image that engines take.
-const MAX_LAYERS: usize = 125;
+pub(crate) const MAX_LAYERS: usize = 125;
 
 /// Where the bytes of a layer are: a part of a file.
 #[derive(Debug, Clone)]
@@ -56,8 +56,8 @@ impl Read for Exactly {
 pub struct Layer {
     /// The digest of the unpacked layer, as the configuration states it.
     pub diff_id: Digest,
-    /// Its bytes.
-    pub blob: Blob,
+    /// Its bytes; none, where an archive leaves it out for a data root that has it.
+    pub blob: Option<Blob>,
 }
 
 /// An image that can be put into a data root.
@@ -87,21 +87,26 @@ struct Config {
 
 #[derive(Debug, Deserialize)]
 struct RootFs {
-    diff_ids: Vec<String>,
+    /// Programs in Go write a list of nothing as null.
+    diff_ids: Option<Vec<String>>,
 }
 
 impl Image {
     /// An image from its configuration and the blobs of its layers.
-    pub(crate) fn new(origin: &str, config: Vec<u8>, blobs: Vec<Blob>, names: Vec<Reference>) -> Result<Self, String> {
+    pub(crate) fn new(
+        origin: &str,
+        config: Vec<u8>,
+        blobs: Vec<Option<Blob>>,
+        names: Vec<Reference>,
+    ) -> Result<Self, String> {
         let parsed: Config =
             serde_json::from_slice(&config).map_err(|e| format!("its configuration cannot be read: {e}"))?;
         if parsed.os.as_deref().is_some_and(|os| !os.is_empty() && os != "linux") {
             return Err(format!("it is made for {}, not for linux", parsed.os.unwrap_or_default()));
         }
-        let diff_ids = parsed.rootfs.map(|r| r.diff_ids).unwrap_or_default();
-        if diff_ids.is_empty() {
-            return Err("its configuration names no layers".to_owned());
-        }
+        // An image may have no layers at all, but then its configuration says so.
+        let diff_ids = parsed.rootfs.ok_or("its configuration is not that of an image: it has no rootfs")?.diff_ids;
+        let diff_ids = diff_ids.unwrap_or_default();
         if diff_ids.len() > MAX_LAYERS {
             return Err(format!("it has {} layers; engines take {MAX_LAYERS}", diff_ids.len()));
         }
@@ -117,7 +122,7 @@ impl Image {
     /// Whether the image says that it is for the platform; one that says nothing is for every one.
     pub(crate) fn runs_on(&self, platform: &Platform) -> Result<(), String> {
         let config: Config = serde_json::from_slice(&self.config).map_err(|e| e.to_string())?;
-        match config.architecture.filter(|a| !a.is_empty() && *a != platform.architecture) {
+        match config.architecture.filter(|a| !a.is_empty() && !platform.is(a)) {
             None => Ok(()),
             Some(other) => Err(format!("it is made for linux/{other}, not for {platform}")),
         }

@@ -4,7 +4,7 @@
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use crate::digest::{Digest, Hasher};
 use crate::error::Fault;
 use crate::image::Blob;
 use crate::inode::{Content, Inode, LeftOut, Pieces, Place, Staging, make_node, set_meta, set_meta_of};
+use crate::packing::unpacked;
 use crate::tar_split::{Crc, Packer};
 use crate::tar_stream::{Kind, Member, Meta, TarStream, shown};
 
@@ -196,7 +197,7 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
             Kind::Global => return Ok(()),
             Kind::Directory => What::Folder(Box::new(member.meta.clone())),
             Kind::HardLink => {
-                let to = clean(&member.link).filter(|to| !to.is_empty());
+                let to = link_target(&member.link).filter(|to| !to.is_empty());
                 let to = to.ok_or_else(|| {
                     format!(
                         "is a hard link to {}, which is not in the layer; nothing like that is unpacked",
@@ -271,36 +272,31 @@ impl<R: Read, W: std::io::Write> Reader<'_, R, W> {
 /// A name without leading slashes, `.`, `..` and double slashes; `None` when it leads above its start or cannot be a
 /// path. The root is empty.
 pub(crate) fn clean(name: &[u8]) -> Option<Box<[u8]>> {
-    if name.contains(&0) {
+    simple(name, false)
+}
+
+/// What a hard link leads to, without the same. `..` at the root stays at the root, as for a process in the image.
+fn link_target(link: &[u8]) -> Option<Box<[u8]>> {
+    simple(link, true)
+}
+
+fn simple(path: &[u8], stay: bool) -> Option<Box<[u8]>> {
+    if path.contains(&0) {
         return None;
     }
     let mut parts: Vec<&[u8]> = Vec::new();
-    for part in name.split(|b| *b == b'/') {
+    for part in path.split(|b| *b == b'/') {
         match part {
             b"" | b"." => {}
             b".." => {
-                parts.pop()?;
+                if parts.pop().is_none() && !stay {
+                    return None;
+                }
             }
             part => parts.push(part),
         }
     }
     Some(parts.join(&b'/').into_boxed_slice())
-}
-
-/// The stream behind gzip or zstd, or as it is.
-fn unpacked<'a>(mut source: impl BufRead + 'a) -> Result<Box<dyn Read + 'a>, Fault> {
-    let start = source.fill_buf()?;
-    Ok(match start {
-        [0x1f, 0x8b, ..] => Box::new(flate2::bufread::MultiGzDecoder::new(source)),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => {
-            Box::new(zstd::Decoder::with_buffer(source)?)
-        }
-        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
-            return Err("is packed with xz; layers are gzip, zstd or plain".into());
-        }
-        [b'B', b'Z', b'h', ..] => return Err("is packed with bzip2; layers are gzip, zstd or plain".into()),
-        _ => Box::new(source),
-    })
 }
 
 /// Counts and digests what is read.
@@ -338,5 +334,7 @@ mod tests {
         for name in ["..", "../a", "a/../../b", "/..", "a\0b"] {
             assert_eq!(cleaned(name), None, "{name}");
         }
+        assert_eq!(link_target(b"../a/../../b/c").as_deref(), Some(&b"b/c"[..]));
+        assert_eq!(link_target(b"a\0b"), None);
     }
 }

@@ -28,7 +28,8 @@ pub fn write_layout(image: &Image, folder: &Path) -> Result<(), Error> {
     };
     let mut layers = Vec::new();
     for layer in &image.layers {
-        let (blob, target) = (&layer.blob, blobs.join(layer.diff_id.hex()));
+        let blob = layer.blob.as_ref().expect("a composed image has all its layers");
+        let target = blobs.join(layer.diff_id.hex());
         // Two layers may be the same.
         if !target.exists() && std::fs::hard_link(&*blob.file, &target).is_err() {
             std::fs::copy(&*blob.file, &target).map_err(Error::io("writing", &target))?;

@@ -20,6 +20,7 @@ mod layer;
 mod layout;
 mod manifest;
 mod pack;
+mod packing;
 mod plant;
 mod registry;
 mod stage;
@@ -27,9 +28,11 @@ mod store;
 mod tar_split;
 mod tar_stream;
 mod tree;
+mod v1;
 
+use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use crate::archive::{read_archive, read_layout};
 pub use crate::digest::Digest;
@@ -40,7 +43,7 @@ pub use crate::layout::write_layout;
 pub use crate::manifest::Platform;
 pub use crate::pack::{Packed, compose, flatten, pack};
 pub use crate::plant::Sharing;
-pub use crate::registry::{BlobCache, Patience, digest_of, pull};
+pub use crate::registry::{BlobCache, News, Patience, digest_of, pull};
 pub use crate::tar_split::assemble;
 pub use oci_spec::distribution::Reference;
 
@@ -103,6 +106,7 @@ pub fn import(data_root: &Path, images: &[Image], options: &Options) -> Result<R
     if missing.is_empty() {
         return Ok(Report::default());
     }
+    complete(&store, &mut missing)?;
     let staging = store.staging()?;
     let (staged, LeftOut(mut left_out)) = stage::stage(&store, staging.path(), &missing, options)?;
     store.sync()?;
@@ -111,4 +115,33 @@ pub fn import(data_root: &Path, images: &[Image], options: &Options) -> Result<R
     left_out.sort();
     left_out.dedup();
     Ok(Report { added: missing.into_iter().map(|image| image.id).collect(), layers: staged.len(), left_out })
+}
+
+/// Finds the layers that an archive leaves out: in another of the images, or in the data root, where nothing is missing
+/// then.
+fn complete(store: &Store, images: &mut [Image]) -> Result<(), Error> {
+    let layers = images.iter().flat_map(|image| &image.layers);
+    let known: HashMap<Digest, Blob> =
+        layers.filter_map(|layer| Some((layer.diff_id.clone(), layer.blob.clone()?))).collect();
+    for image in images {
+        for (at, chain_id) in image.chain().iter().enumerate() {
+            let layer = &mut image.layers[at];
+            layer.blob = layer.blob.take().or_else(|| known.get(&layer.diff_id).cloned());
+            if layer.blob.is_none() && store.tree(chain_id).is_none() {
+                let reason = format!(
+                    "layer {} ({}) is left out, and the data root does not have it; add the image that it was made of first",
+                    at + 1,
+                    layer.diff_id
+                );
+                return Err(Error::image(&image.origin, reason));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The tree of an image in a data root: everything that a container of it begins with. None when the data root has no such
+/// image, and when the image has no layers.
+pub fn image_tree(data_root: &Path, image: &Image) -> Option<PathBuf> {
+    store::tree(data_root, image.chain().last()?)
 }

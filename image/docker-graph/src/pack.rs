@@ -51,7 +51,7 @@ pub fn pack(folder: &Path, target: &Path, created_by: &str) -> Result<Packed, Er
 /// does with it, `created` a time as RFC 3339 has it.
 ///
 /// # Errors
-/// When there are no layers, or too many.
+/// When there are too many layers, or one of them cannot be read.
 pub fn compose(
     origin: &str,
     architecture: &str,
@@ -74,20 +74,21 @@ fn assemble_image(origin: &str, document: &Value, layers: &[Packed], names: Vec<
     let mut blobs = Vec::new();
     for layer in layers {
         let length = layer.file.metadata().map_err(Error::io("reading", &layer.file))?.len();
-        blobs.push(Blob { file: layer.file.clone().into(), offset: 0, length, digest: None });
+        blobs.push(Some(Blob { file: layer.file.clone().into(), offset: 0, length, digest: None }));
     }
     Image::new(origin, document.to_string().into_bytes(), blobs, names).map_err(|why| Error::image(origin, why))
 }
 
 /// The image with all its layers as one, which makes it another image. The layer is written into the folder `scratch`,
-/// where it must stay as long as the image is used. Devices that cannot be made are not in it.
+/// where it must stay as long as the image is used. Devices that cannot be made are not in it. An image without layers
+/// stays as it is.
 ///
 /// # Errors
 /// Those of [`import`] and [`pack`].
 pub fn flatten(image: &Image, scratch: &Path, options: &Options) -> Result<Image, Error> {
+    let Some(top) = image.chain().pop() else { return Ok(image.clone()) };
     let work = tempfile::Builder::new().prefix("flat").tempdir_in(scratch).map_err(Error::io("making", scratch))?;
     import(work.path(), std::slice::from_ref(image), options)?;
-    let top = image.chain().pop().expect("an image has layers");
     let tree = work.path().join("vfs/dir").join(crate::store::cache_id(&top));
     let layer = pack(&tree, &scratch.join(format!("{}.tar", image.id.hex())), &format!("all layers of {}", image.id))?;
     let told = |e: serde_json::Error| Error::image(&image.origin, format!("its configuration cannot be read: {e}"));

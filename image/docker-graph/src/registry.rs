@@ -9,25 +9,30 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use backon::{BackoffBuilder, ExponentialBuilder};
 use base64::Engine;
-use docker_credential::{CredentialRetrievalError, DockerCredential};
+use docker_credential::DockerCredential;
+use helix_http::{Answer, Fault, Retries, Settings, Trust, Url};
 use oci_spec::distribution::Reference;
 use serde::Deserialize;
-use ureq::http::Response;
-use ureq::{Agent, Body};
 
 use crate::digest::Digest;
 use crate::error::Error;
 use crate::image::{Blob, Image, MAX_DOCUMENT};
 use crate::layer::Limits;
-use crate::manifest::{Document, MAX_DEPTH, Named, Parts, Platform, named, parse};
+use crate::manifest::{Finder, Named, NotThis, Parts, Platform};
 
-/// The longest that a registry may make us wait between two tries.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+mod challenge;
+mod credentials;
+
+use challenge::{Challenge, challenges};
+
+/// Where engines have the certificates of registries, a folder for each.
+const CERTIFICATES: &str = "/etc/docker/certs.d";
+/// How long a registry on this machine may take to show whether it speaks TLS.
+const TRIAL: Duration = Duration::from_secs(5);
 /// How many blobs are fetched at the same time; Docker's default.
 const PARALLEL: NonZeroUsize = NonZeroUsize::new(3).expect("three is not zero");
 /// The kinds of documents that a name may stand for.
@@ -48,6 +53,18 @@ impl Default for Patience {
         Self { stall: Duration::from_secs(30), retries: 4 }
     }
 }
+
+/// What happens during a transfer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// A blob of so many bytes is there.
+    Bytes(u64),
+    /// Something that people should know.
+    Note(String),
+}
+
+/// Who hears of it.
+type Hear<'a> = &'a (dyn Fn(News) + Sync);
 
 /// A folder of blobs from registries, by their digests.
 #[derive(Debug, Clone)]
@@ -93,7 +110,7 @@ impl BlobCache {
     }
 }
 
-/// Fetches an image; `name` replaces its names. `done` is told the size of each blob when it is there.
+/// Fetches an image; `name` replaces its names. `hear` is told of each blob that is there, and of missing credentials.
 ///
 /// # Errors
 /// When the registry cannot be reached, knows nothing of the image, wants other credentials, or sends something else
@@ -104,30 +121,20 @@ pub fn pull(
     platform: &Platform,
     cache: &BlobCache,
     patience: Patience,
-    done: &(dyn Fn(u64) + Sync),
+    hear: Hear<'_>,
 ) -> Result<Image, Error> {
     let origin = format!("registry:{reference}");
     let told = |reason: String| Error::image(&origin, reason);
     let refused = |refusal: Refusal| refusal.of(&origin);
-    let client = Client::new(reference, patience);
+    let client = Client::new(reference, patience, hear).map_err(refused)?;
     let pinned: Option<Digest> = reference.digest().map(str::parse).transpose().map_err(told)?;
     let what = reference.digest().or(reference.tag()).unwrap_or("latest");
-    let mut document = client.kept_manifest(what, pinned.as_ref(), cache).map_err(refused)?;
+    let document = client.kept_manifest(what, pinned.as_ref(), cache).map_err(refused)?;
     let digest = Digest::of(&document);
-    let mut depth = 0;
-    let Parts { config, layers } = loop {
-        match parse(&document, platform).map_err(told)? {
-            Document::Image(parts) => break parts,
-            Document::Index(list) => {
-                depth += 1;
-                if depth > MAX_DEPTH {
-                    return Err(told(format!("its indexes lie in each other more than {MAX_DEPTH} deep")));
-                }
-                let chosen = named(&list[0]).map_err(told)?.digest;
-                document = client.kept_manifest(&chosen.to_string(), Some(&chosen), cache).map_err(refused)?;
-            }
-        }
-    };
+    let mut fetch = |digest: &Digest| client.kept_manifest(&digest.to_string(), Some(digest), cache);
+    let mut finder = Finder { platform, fetch: &mut fetch, accept: &mut |parts, _| Ok(Ok(parts)), looked_at: 0 };
+    let found = finder.document(&document).map_err(refused)?;
+    let Parts { config, layers } = found.map_err(|NotThis(why)| told(why))?;
     let limit = Limits::default().bytes;
     if let Some(layer) = layers.iter().find(|layer| layer.size > limit) {
         return Err(told(format!("layer {} has {} bytes; at most {limit} are fetched", layer.digest, layer.size)));
@@ -141,16 +148,15 @@ pub fn pull(
             wanted.push(layer);
         }
     }
-    let results =
-        parallel(&wanted, PARALLEL, |blob| client.blob(blob, cache).map_err(refused).inspect(|()| done(blob.size)));
+    let results = parallel(&wanted, PARALLEL, |blob| {
+        client.blob(blob, cache).map_err(refused).inspect(|()| hear(News::Bytes(blob.size)))
+    });
     results.into_iter().collect::<Result<Vec<()>, Error>>()?;
     let config_file = cache.path(&config.digest);
     let config = std::fs::read(&config_file).map_err(Error::io("reading", &config_file))?;
-    let blobs = layers.iter().map(|layer| Blob {
-        file: Arc::new(cache.path(&layer.digest)),
-        offset: 0,
-        length: layer.size,
-        digest: Some(layer.digest.clone()),
+    let blobs = layers.iter().map(|layer| {
+        let file = Arc::new(cache.path(&layer.digest));
+        Some(Blob { file, offset: 0, length: layer.size, digest: Some(layer.digest.clone()) })
     });
     let names = match name {
         Some(name) => vec![name.clone()],
@@ -175,28 +181,36 @@ pub fn pull(
 ///
 /// # Errors
 /// Those of [`pull`].
-pub fn digest_of(reference: &Reference, patience: Patience) -> Result<Digest, Error> {
+pub fn digest_of(reference: &Reference, patience: Patience, hear: Hear<'_>) -> Result<Digest, Error> {
     let what = reference.digest().or(reference.tag()).unwrap_or("latest");
-    let document = Client::new(reference, patience).manifest(what, None);
+    let document = Client::new(reference, patience, hear).and_then(|client| client.manifest(what, None));
     document.map(|bytes| Digest::of(&bytes)).map_err(|refusal| refusal.of(&format!("registry:{reference}")))
 }
 
 /// One repository of one registry.
-struct Client {
-    agent: Agent,
-    /// `https://HOST/v2/REPOSITORY`.
-    base: String,
+struct Client<'a> {
+    http: helix_http::Client,
+    /// Where it is asked: `registry.example:5000`.
+    host: String,
+    /// `https`, or what a registry on this machine speaks; it is asked when it is first needed.
+    scheme: OnceLock<&'static str>,
     registry: String,
     repository: String,
-    retries: usize,
+    patience: Patience,
     /// The header that the registry asked for.
     authorization: Mutex<Option<String>>,
+    /// Who one is, once the registry has asked.
+    credential: OnceLock<Option<DockerCredential>>,
+    hear: Hear<'a>,
 }
 
 /// Why a request did not do what it should.
+#[derive(Debug)]
 enum Refusal {
     /// It may work later; after this pause, if the registry names one.
     Later(String, Option<Duration>),
+    /// The way there is at fault, and stays so: a proxy, a certificate, a setting.
+    Unreachable(String),
     /// It will not work.
     Never(String),
 }
@@ -206,15 +220,33 @@ impl Refusal {
     fn of(self, image: &str) -> Error {
         let image = image.to_owned();
         match self {
-            Self::Later(reason, _) => Error::Transfer { image, reason },
+            Self::Later(reason, _) | Self::Unreachable(reason) => Error::Transfer { image, reason },
             Self::Never(reason) => Error::Image { image, reason },
         }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Later(reason, _) | Self::Unreachable(reason) | Self::Never(reason)) = self;
+        f.write_str(reason)
     }
 }
 
 impl From<String> for Refusal {
     fn from(reason: String) -> Self {
         Self::Never(reason)
+    }
+}
+
+impl From<helix_http::Error> for Refusal {
+    fn from(error: helix_http::Error) -> Self {
+        let reason = error.to_string();
+        match error.fault {
+            fault if fault.is_temporary() => Self::Later(reason, fault.pause()),
+            Fault::Large(_) | Fault::Status { .. } | Fault::Refused(_) | Fault::Gone(_) => Self::Never(reason),
+            _ => Self::Unreachable(reason),
+        }
     }
 }
 
@@ -225,27 +257,64 @@ struct Token {
     access_token: Option<String>,
 }
 
-impl Client {
-    fn new(reference: &Reference, patience: Patience) -> Self {
-        let stall = Some(patience.stall);
+impl<'a> Client<'a> {
+    fn new(reference: &Reference, patience: Patience, hear: Hear<'a>) -> Result<Self, Refusal> {
         let host = match reference.registry() {
             "docker.io" => "registry-1.docker.io",
             other => other,
         };
-        let agent = Agent::config_builder()
-            .user_agent(concat!("helix-docker-graph/", env!("CARGO_PKG_VERSION")))
-            .timeout_resolve(stall)
-            .timeout_connect(stall)
-            .timeout_recv_response(stall)
-            .timeout_per_read(stall)
-            .http_status_as_error(false)
-            .build()
-            .into();
-        let scheme = if is_loopback(host) { "http" } else { "https" };
-        let repository = reference.repository().to_owned();
-        let base = format!("{scheme}://{host}/v2/{repository}");
-        let registry = reference.registry().to_owned();
-        Self { agent, base, registry, repository, retries: patience.retries, authorization: Mutex::new(None) }
+        let unusable = |why: String| Refusal::Unreachable(format!("{host}: {why}"));
+        let trust = Trust::of_machine().with_folder(&Path::new(CERTIFICATES).join(host));
+        let trust = trust.map_err(|e| unusable(e.to_string()))?.and_this_machine();
+        let agent = concat!("helix-docker-graph/", env!("CARGO_PKG_VERSION"));
+        let settings = Settings::of_machine(agent).map_err(|e| unusable(e.to_string()))?;
+        let settings = Settings { trust, stall: patience.stall, ..settings };
+        Ok(Self {
+            http: helix_http::Client::new(settings).map_err(|e| unusable(e.to_string()))?,
+            host: host.to_owned(),
+            scheme: OnceLock::new(),
+            registry: reference.registry().to_owned(),
+            repository: reference.repository().to_owned(),
+            patience,
+            authorization: Mutex::new(None),
+            credential: OnceLock::new(),
+            hear,
+        })
+    }
+
+    /// The address of something of the repository; with `scheme` it is only for messages.
+    fn url(&self, scheme: &str, what: &str) -> String {
+        format!("{scheme}://{}/v2/{}/{what}", self.host, self.repository)
+    }
+
+    /// `https`; on this machine, as with engines, HTTP where no TLS is spoken. A server for TLS says 400 to plain HTTP, or
+    /// nothing, so that slowness is never taken for its absence.
+    fn scheme(&self) -> &'static str {
+        self.scheme.get_or_init(|| {
+            let address = |scheme| Url::parse(&format!("{scheme}://{}/v2/", self.host));
+            let (Ok(secure), Ok(plain)) = (address("https"), address("http")) else { return "https" };
+            if !helix_http::is_this_machine(&plain) {
+                return "https";
+            }
+            let ask = |url: &Url| self.http.get(url.as_str()).patience(self.patience.stall.min(TRIAL)).send();
+            let Err(error) = ask(&secure) else { return "https" };
+            let is_plain = match ask(&plain) {
+                Ok(answer) => answer.status() != 400,
+                // Slow with HTTP, and quick to refuse TLS.
+                Err(silent) => matches!((error.fault, silent.fault), (Fault::Transfer(_), Fault::Silent(_))),
+            };
+            if is_plain { "http" } else { "https" }
+        })
+    }
+
+    /// Tries again what may work later, after growing pauses, or longer ones where the registry asks for them.
+    fn retried<T>(&self, attempt: impl FnMut() -> Result<T, Refusal>) -> Result<T, Refusal> {
+        let times = self.patience.retries;
+        let again = |refusal: &Refusal| if let Refusal::Later(_, pause) = refusal { Some(*pause) } else { None };
+        Retries { times, pause: Duration::from_millis(500) }.run(attempt, again).map_err(|refusal| match refusal {
+            Refusal::Later(why, _) => Refusal::Later(format!("{why}, after {times} more tries"), None),
+            other => other,
+        })
     }
 
     /// A manifest or index, from the cache if it has the digest.
@@ -253,7 +322,7 @@ impl Client {
         if let Some(bytes) = expected.and_then(|digest| cache.document(digest)) {
             return Ok(bytes);
         }
-        cache.refuse_offline(&format!("{}/manifests/{what}", self.base))?;
+        cache.refuse_offline(&self.url("https", &format!("manifests/{what}")))?;
         let bytes = self.manifest(what, expected)?;
         cache.keep(&bytes).map_err(|e| format!("keeping the manifest: {e}"))?;
         Ok(bytes)
@@ -261,17 +330,8 @@ impl Client {
 
     /// A manifest or index by tag or digest.
     fn manifest(&self, what: &str, expected: Option<&Digest>) -> Result<Vec<u8>, Refusal> {
-        let url = format!("{}/manifests/{what}", self.base);
-        let bytes = retried(self.retries, || {
-            let response = self.get(&url, &[("Accept", ACCEPT.to_owned())])?;
-            let mut bytes = Vec::new();
-            let mut body = response.into_body().into_reader().take(MAX_DOCUMENT + 1);
-            body.read_to_end(&mut bytes).map_err(|e| Refusal::Later(format!("{url}: {e}"), None))?;
-            Ok(bytes)
-        })?;
-        if bytes.len() as u64 > MAX_DOCUMENT {
-            return Err(format!("{url}: a manifest of more than {MAX_DOCUMENT} bytes").into());
-        }
+        let url = self.url(self.scheme(), &format!("manifests/{what}"));
+        let bytes = self.retried(|| Ok(self.get(&url, &[("Accept", ACCEPT.to_owned())])?.bytes(MAX_DOCUMENT)?))?;
         match expected {
             Some(expected) if Digest::of(&bytes) != *expected => {
                 Err(format!("{url}: the registry sent {}; nothing of it was used", Digest::of(&bytes)).into())
@@ -289,8 +349,8 @@ impl Client {
             }
             std::fs::remove_file(&path).map_err(|e| format!("removing the damaged {}: {e}", path.display()))?;
         }
-        let url = format!("{}/blobs/{}", self.base, blob.digest);
-        cache.refuse_offline(&url)?;
+        let what = format!("blobs/{}", blob.digest);
+        cache.refuse_offline(&self.url("https", &what))?;
         let folder = path.parent().expect("a blob lies in a folder");
         std::fs::create_dir_all(folder).map_err(|e| format!("making {}: {e}", folder.display()))?;
         let partial = cache.partial(&blob.digest);
@@ -301,7 +361,8 @@ impl Client {
         if path.exists() {
             return Ok(());
         }
-        retried(self.retries, || self.go_on(&url, blob, &mut file, &partial))?;
+        let url = self.url(self.scheme(), &what);
+        self.retried(|| self.go_on(&url, blob, &mut file, &partial))?;
         file.rewind().map_err(|e| format!("reading {}: {e}", partial.display()))?;
         let actual = Digest::of_reader(&file).map_err(|e| format!("reading {}: {e}", partial.display()))?;
         if actual != blob.digest {
@@ -331,10 +392,11 @@ impl Client {
             file.set_len(0).map_err(write)?;
             there = file.seek(SeekFrom::Start(0)).map_err(write)?;
         }
-        let mut body = response.into_body().into_reader().take(blob.size - there + 1);
+        let mut body = response.take(blob.size - there + 1);
         let mut buffer = vec![0; 128 << 10];
         loop {
-            let n = body.read(&mut buffer).map_err(|e| Refusal::Later(format!("{url}: {e}"), None))?;
+            let n =
+                body.read(&mut buffer).map_err(|e| Refusal::Later(format!("{url}: {}", Fault::of_body(e)), None))?;
             if n == 0 {
                 break;
             }
@@ -352,192 +414,125 @@ impl Client {
     }
 
     /// A request that succeeds, with the authorization that the registry asks for.
-    fn get(&self, url: &str, headers: &[(&str, String)]) -> Result<Response<Body>, Refusal> {
-        let mut response = self.send(url, headers)?;
-        if response.status() == 401 {
-            let challenge =
-                response.headers().get("www-authenticate").and_then(|v| v.to_str().ok()).unwrap_or_default();
-            let header = self.authorize(challenge)?;
+    fn get(&self, url: &str, headers: &[(&str, String)]) -> Result<Answer, Refusal> {
+        let mut answer = self.send(url, headers)?;
+        // Where another server asks, behind a redirect, the registry's credentials are not for it.
+        let own = Url::parse(url).is_ok_and(|url| url.origin() == answer.url().origin());
+        if answer.status() == 401 && own {
+            let header = self.authorize(&challenges(&answer.headers("www-authenticate")))?;
             *self.authorization.lock().expect("no holder panics") = Some(header);
-            response = self.send(url, headers)?;
+            answer = self.send(url, headers)?;
         }
-        let status = response.status().as_u16();
-        let reason = |what: &str| format!("{url}: the registry answers {status}{what}");
-        match status {
-            200 | 206 => Ok(response),
-            401 | 403 => Err(Refusal::Never(reason(&format!(
-                ": it wants other credentials, or there is no such image; log in with\n    docker login {}",
-                self.registry
-            )))),
-            404 => Err(Refusal::Never(reason(": there is no such image"))),
-            429 => Err(Refusal::Later(reason(": too many requests"), pause(&response))),
-            416 | 500..=599 => Err(Refusal::Later(reason(""), pause(&response))),
-            _ => Err(Refusal::Never(reason(""))),
-        }
+        let out_of_range = answer.status() == 416;
+        answer.accepted().map_err(|error| {
+            let says = |status: &str, what: &str| format!("{url}: the registry answers {status}{what}");
+            match &error.fault {
+                Fault::Refused(status) => Refusal::Never(says(
+                    status,
+                    &format!(
+                        ": it wants other credentials, or there is no such image; log in with\n    docker login {}",
+                        self.registry
+                    ),
+                )),
+                Fault::Gone(status) => Refusal::Never(says(status, ": there is no such image")),
+                Fault::Status { status, temporary, pause } if *temporary || out_of_range => {
+                    Refusal::Later(says(status, ""), *pause)
+                }
+                Fault::Status { status, .. } => Refusal::Never(says(status, "")),
+                _ => error.into(),
+            }
+        })
     }
 
-    fn send(&self, url: &str, headers: &[(&str, String)]) -> Result<Response<Body>, Refusal> {
-        let mut request = self.agent.get(url);
+    fn send(&self, url: &str, headers: &[(&str, String)]) -> Result<Answer, Refusal> {
+        let mut request = self.http.get(url);
         for (name, value) in headers {
-            request = request.header(*name, value);
+            request = request.header(name, value);
         }
         if let Some(authorization) = &*self.authorization.lock().expect("no holder panics") {
             request = request.header("Authorization", authorization);
         }
-        request.call().map_err(|e| Refusal::Later(format!("{url}: {}", reasons(&e)), None))
+        Ok(request.send()?)
     }
 
-    /// The header that answers a challenge.
-    fn authorize(&self, challenge: &str) -> Result<String, Refusal> {
-        let credential = credential(&self.registry)?;
-        let (scheme, fields) = challenge.split_once(' ').unwrap_or((challenge, ""));
-        if scheme.eq_ignore_ascii_case("basic") {
-            let missing = || {
-                Refusal::Never(format!("the registry wants a user; log in with\n    docker login {}", self.registry))
-            };
-            return credential.as_ref().and_then(basic).ok_or_else(missing);
+    /// Who one is for the registry; that it is nobody is told once.
+    fn credential(&self) -> Option<&DockerCredential> {
+        let look = || {
+            let found = credentials::find(&self.registry);
+            if let Some(why) = found.note {
+                let note = format!("there are no credentials for {}: {why}; it is asked without", self.registry);
+                (self.hear)(News::Note(note));
+            }
+            found.credential
+        };
+        self.credential.get_or_init(look).as_ref()
+    }
+
+    /// The header that answers one of the challenges. A token comes first: it is for this repository alone.
+    fn authorize(&self, challenges: &[Challenge]) -> Result<String, Refusal> {
+        let bearer = challenges.iter().filter(|c| c.scheme == "bearer").find_map(|c| Some((c, c.field("realm")?)));
+        if let Some((challenge, realm)) = bearer {
+            return self.token(challenge, realm);
         }
-        let field = |key: &str| challenge_field(fields, key);
-        let realm = field("realm").filter(|_| scheme.eq_ignore_ascii_case("bearer")).ok_or_else(|| {
-            Refusal::Never(format!("the registry asks for an authorization that is not known here: {challenge:?}"))
-        })?;
-        let host = realm.strip_prefix("http://").map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
-        if !realm.starts_with("https://") && !host.is_some_and(is_loopback) {
-            return Err(Refusal::Never(format!("the registry's token server {realm:?} is not reached by TLS")));
+        if challenges.iter().any(|c| c.scheme == "basic") {
+            let missing = || format!("the registry wants a user; log in with\n    docker login {}", self.registry);
+            return self.credential().and_then(basic).ok_or_else(|| missing().into());
         }
-        let scope = field("scope").unwrap_or_else(|| format!("repository:{}:pull", self.repository));
-        let service = field("service").unwrap_or_default();
-        let answer = match &credential {
-            Some(DockerCredential::IdentityToken(token)) => self.agent.post(&realm).send_form([
-                ("grant_type", "refresh_token"),
-                ("refresh_token", token.as_str()),
-                ("client_id", "helix-docker-graph"),
-                ("service", service.as_str()),
-                ("scope", scope.as_str()),
-            ]),
+        let named: Vec<&str> = challenges.iter().map(|c| c.scheme.as_str()).collect();
+        let named = if named.is_empty() { "none".to_owned() } else { named.join(", ") };
+        Err(format!("the registry asks for an authorization that is not known here: {named}").into())
+    }
+
+    /// A token of the server that a registry names for it.
+    fn token(&self, challenge: &Challenge, realm: &str) -> Result<String, Refusal> {
+        let server = Url::parse(realm).map_err(|e| format!("the registry's token server {realm:?}: {e}"))?;
+        if server.scheme() != "https" && !helix_http::is_this_machine(&server) {
+            return Err(format!("the registry's token server {realm:?} is not reached by TLS").into());
+        }
+        let own_scope = format!("repository:{}:pull", self.repository);
+        let scope = challenge.field("scope").unwrap_or(&own_scope);
+        let service = challenge.field("service").unwrap_or_default();
+        let request = match self.credential() {
+            Some(DockerCredential::IdentityToken(token)) => {
+                let form = helix_http::Form::new(String::new())
+                    .append_pair("grant_type", "refresh_token")
+                    .append_pair("refresh_token", token)
+                    .append_pair("client_id", "helix-docker-graph")
+                    .append_pair("service", service)
+                    .append_pair("scope", scope)
+                    .finish();
+                self.http.post(realm).header("Content-Type", "application/x-www-form-urlencoded").body(form)
+            }
             other => {
-                let mut request = self.agent.get(&realm).query("service", &service).query("scope", &scope);
-                if let Some(header) = other.as_ref().and_then(basic) {
-                    request = request.header("Authorization", &header);
+                let mut url = server.clone();
+                url.query_pairs_mut().append_pair("service", service).append_pair("scope", scope);
+                let request = self.http.get(url.as_str());
+                match other.and_then(basic) {
+                    Some(header) => request.header("Authorization", &header),
+                    None => request,
                 }
-                request.call()
             }
         };
-        let mut response = answer.map_err(|e| Refusal::Later(format!("{realm}: {}", reasons(&e)), None))?;
-        let status = response.status().as_u16();
-        match status {
-            200 => {}
-            429 | 500..=599 => return Err(Refusal::Later(format!("{realm}: answers {status}"), pause(&response))),
-            _ => {
-                let registry = &self.registry;
-                return Err(Refusal::Never(format!(
-                    "{realm}: answers {status}; log in with\n    docker login {registry}"
-                )));
+        let answer = request.send().and_then(Answer::accepted).map_err(|error| {
+            let login = format!("{error}; log in with\n    docker login {}", self.registry);
+            match Refusal::from(error) {
+                Refusal::Never(_) => Refusal::Never(login),
+                other => other,
             }
-        }
-        let token: Token = response
-            .body_mut()
-            .with_config()
-            .limit(MAX_DOCUMENT)
-            .read_json()
-            .map_err(|e| Refusal::Never(format!("{realm}: its answer holds no token: {e}")))?;
-        let token = token.token.or(token.access_token).filter(|t| !t.is_empty());
-        let token = token.ok_or_else(|| Refusal::Never(format!("{realm}: its answer holds no token")))?;
-        Ok(format!("Bearer {token}"))
+        })?;
+        let holds_none = |why: &str| Refusal::Never(format!("{realm}: its answer holds no token{why}"));
+        let token: Token =
+            serde_json::from_slice(&answer.bytes(MAX_DOCUMENT)?).map_err(|e| holds_none(&format!(": {e}")))?;
+        // Servers state both, and either may be empty.
+        let token = [token.token, token.access_token].into_iter().flatten().find(|token| !token.is_empty());
+        token.map(|token| format!("Bearer {token}")).ok_or_else(|| holds_none(""))
     }
-}
-
-/// Tries again what may work later, after growing pauses, or longer ones where the registry asks for them.
-fn retried<T>(retries: usize, mut attempt: impl FnMut() -> Result<T, Refusal>) -> Result<T, Refusal> {
-    let growing = ExponentialBuilder::default().with_min_delay(Duration::from_millis(500)).with_max_times(retries);
-    let mut pauses = growing.build();
-    loop {
-        match attempt() {
-            Ok(done) => return Ok(done),
-            Err(Refusal::Never(why)) => return Err(Refusal::Never(why)),
-            Err(Refusal::Later(why, asked)) => {
-                let Some(planned) = pauses.next() else {
-                    return Err(Refusal::Later(format!("{why}, after {retries} more tries"), None));
-                };
-                let pause = planned.max(asked.unwrap_or_default());
-                tracing::warn!("{why}; next try in {:.1} s", pause.as_secs_f32());
-                std::thread::sleep(pause);
-            }
-        }
-    }
-}
-
-/// How long the registry asks to wait, in seconds.
-fn pause(response: &Response<Body>) -> Option<Duration> {
-    let text = response.headers().get("retry-after")?.to_str().ok()?;
-    text.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE))
-}
-
-/// Who one is for a registry, by Docker's configuration; nobody, when it does not say.
-fn credential(registry: &str) -> Result<Option<DockerCredential>, Refusal> {
-    use CredentialRetrievalError::{ConfigNotFound, ConfigReadError, HelperCommunicationError, NoCredentialConfigured};
-    let server = if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry };
-    match docker_credential::get_credential(server) {
-        Ok(credential) => Ok(Some(credential)),
-        Err(ConfigNotFound | NoCredentialConfigured) => Ok(None),
-        Err(ConfigReadError) if !configuration().is_some_and(|file| file.exists()) => Ok(None),
-        Err(HelperCommunicationError) => Err(Refusal::Never(format!(
-            "the credential helper that Docker's configuration names for {server} cannot be run, or ended before it was \
-             asked; is it installed?"
-        ))),
-        // What a helper printed may hold a secret.
-        Err(CredentialRetrievalError::HelperFailure { helper, .. }) => {
-            Err(Refusal::Never(format!("the credential helper {helper} failed for {server}")))
-        }
-        Err(e) => Err(Refusal::Never(format!("the credentials for {server} in Docker's configuration: {e}"))),
-    }
-}
-
-/// Where Docker's configuration is.
-fn configuration() -> Option<PathBuf> {
-    let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
-    let folder = folder.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker")));
-    folder.map(|folder| folder.join("config.json"))
 }
 
 fn basic(credential: &DockerCredential) -> Option<String> {
     let DockerCredential::UsernamePassword(user, password) = credential else { return None };
     let both = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
     Some(format!("Basic {both}"))
-}
-
-/// A value of `key="value",…`.
-fn challenge_field(fields: &str, key: &str) -> Option<String> {
-    let mut rest = fields;
-    while let Some((name, after)) = rest.split_once('=') {
-        let (value, next) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"')?,
-            None => after.split_once(',').map_or((after, ""), |(value, _)| (value, &after[value.len()..])),
-        };
-        if name.trim_matches([' ', ',']).eq_ignore_ascii_case(key) {
-            return Some(value.to_owned());
-        }
-        rest = next;
-    }
-    None
-}
-
-/// Whether a host, perhaps with a port, is this machine: only there is HTTP good enough.
-fn is_loopback(host: &str) -> bool {
-    let name =
-        host.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit())).map_or(host, |(n, _)| n);
-    name == "localhost" || name.parse::<std::net::Ipv4Addr>().is_ok_and(|ip| ip.is_loopback()) || name == "[::1]"
-}
-
-/// An error with all its causes on one line.
-fn reasons(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(e) = cause {
-        text = format!("{text}: {e}");
-        cause = e.source();
-    }
-    text
 }
 
 /// Does `work` on all `items`, some at the same time; results in the order of the items. After an error, what is not
@@ -567,29 +562,4 @@ fn parallel<T: Sync, R: Send>(
     let mut results = results.into_inner().expect("no holder panics");
     results.sort_by_key(|(at, _)| *at);
     results.into_iter().map(|(_, result)| result).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn challenges_are_read_with_and_without_quotes() {
-        let fields =
-            r#"realm="https://auth.example/token?a=b,c",service="registry.example", scope=repository:a/b:pull"#;
-        assert_eq!(challenge_field(fields, "realm").as_deref(), Some("https://auth.example/token?a=b,c"));
-        assert_eq!(challenge_field(fields, "service").as_deref(), Some("registry.example"));
-        assert_eq!(challenge_field(fields, "scope").as_deref(), Some("repository:a/b:pull"));
-        assert_eq!(challenge_field(fields, "error"), None);
-    }
-
-    #[test]
-    fn only_this_machine_is_spoken_to_without_tls() {
-        for host in ["localhost", "localhost:5000", "127.0.0.1:5000", "127.1.2.3", "[::1]:5000"] {
-            assert!(is_loopback(host), "{host}");
-        }
-        for host in ["localhost.example", "registry.example:5000", "10.0.0.1", "127.0.0.1.example"] {
-            assert!(!is_loopback(host), "{host}");
-        }
-    }
 }

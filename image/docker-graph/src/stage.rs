@@ -66,7 +66,7 @@ impl Step<'_> {
     }
 
     fn blob(&self) -> &Blob {
-        &self.image.layers[self.at].blob
+        self.image.layers[self.at].blob.as_ref().expect("a layer that is missing has its bytes")
     }
 
     fn fault(&self, fault: Fault) -> Error {

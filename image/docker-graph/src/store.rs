@@ -119,7 +119,7 @@ impl Store {
     }
 
     fn layer_folder(&self, chain_id: &Digest) -> PathBuf {
-        chain_id.below(&self.root.join("image/vfs/layerdb"))
+        layer_folder(&self.root, chain_id)
     }
 
     fn config_file(&self, id: &Digest) -> PathBuf {
@@ -127,17 +127,12 @@ impl Store {
     }
 
     fn tree_folder(&self, cache_id: &str) -> PathBuf {
-        self.root.join("vfs/dir").join(cache_id)
+        tree_folder(&self.root, cache_id)
     }
 
     /// The tree of a layer, if the store has it, whoever made it.
     pub(crate) fn tree(&self, chain_id: &Digest) -> Option<PathBuf> {
-        let folder = self.layer_folder(chain_id);
-        let cache_id = std::fs::read_to_string(folder.join("cache-id")).ok()?;
-        let cache_id = cache_id.trim();
-        let plain = !cache_id.is_empty() && cache_id.bytes().all(|b| b.is_ascii_alphanumeric());
-        let tree = self.tree_folder(cache_id);
-        (plain && folder.join("diff").exists() && tree.is_dir()).then_some(tree)
+        tree(&self.root, chain_id)
     }
 
     /// Whether image, layers and names are all there already.
@@ -219,7 +214,7 @@ impl Store {
         let repository = format!("{}/{}", from.registry(), from.repository());
         let folder = self.root.join("image/vfs/distribution");
         for layer in &image.layers {
-            let Some(digest) = &layer.blob.digest else { continue };
+            let Some(digest) = layer.blob.as_ref().and_then(|blob| blob.digest.as_ref()) else { continue };
             let by_digest = digest.below(&folder.join("diffid-by-digest"));
             let by_diff_id = layer.diff_id.below(&folder.join("v2metadata-by-diffid"));
             for file in [&by_digest, &by_diff_id] {
@@ -251,6 +246,24 @@ impl Store {
         let root = File::open(&self.root).map_err(Error::io("opening", &self.root))?;
         rustix::fs::syncfs(&root).map_err(Error::os("flushing", &self.root))
     }
+}
+
+/// The tree of a layer in the data root at `root`, if it is there.
+pub(crate) fn tree(root: &Path, chain_id: &Digest) -> Option<PathBuf> {
+    let folder = layer_folder(root, chain_id);
+    let cache_id = std::fs::read_to_string(folder.join("cache-id")).ok()?;
+    let cache_id = cache_id.trim();
+    let plain = !cache_id.is_empty() && cache_id.bytes().all(|b| b.is_ascii_alphanumeric());
+    let tree = tree_folder(root, cache_id);
+    (plain && folder.join("diff").exists() && tree.is_dir()).then_some(tree)
+}
+
+fn layer_folder(root: &Path, chain_id: &Digest) -> PathBuf {
+    chain_id.below(&root.join("image/vfs/layerdb"))
+}
+
+fn tree_folder(root: &Path, cache_id: &str) -> PathBuf {
+    root.join("vfs/dir").join(cache_id)
 }
 
 /// The name of a layer's tree. The engine draws it at random; here the same layer has the same, for reproducible disks.

@@ -7,19 +7,17 @@
 
 use std::io::{Error, ErrorKind, Read, Write};
 
+use helix_tar_sparse::{BLOCK, Extent, MAX_EXTENTS, Map};
 use tar::{EntryType, Header};
 
 use crate::tar_split::{MAX_SEGMENT, Packer};
 
-const BLOCK: usize = 512;
 /// How many bytes of a content are read at once.
 const PIECE: usize = 512 << 10;
 /// Writing past the page cache needs memory that begins at a multiple of this.
 pub(crate) const PAGE: usize = 4096;
 /// The largest extended header, in bytes; Go's limit.
 const MAX_EXTENDED: u64 = 1 << 20;
-/// The most parts of one sparse file.
-const MAX_EXTENTS: usize = 1 << 20;
 
 /// What kind of thing a member is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +52,6 @@ pub(crate) struct Meta {
     pub(crate) mtime: Time,
     /// Names and values of extended attributes.
     pub(crate) xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-/// A part of a file that is in the stream; what is between such parts is zeros.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Extent {
-    pub(crate) offset: u64,
-    pub(crate) length: u64,
 }
 
 /// A member of the stream.
@@ -150,21 +141,16 @@ impl<R: Read, W: Write> TarStream<R, W> {
         if header.entry_type().is_gnu_sparse() {
             let (real, parts) = self.old_sparse(header)?;
             (size, extents) = (real, Some(parts));
-        } else if has_content && let Some(version) = pax.sparse() {
-            if let Some(real) = text("GNU.sparse.name") {
-                name = real;
-            }
-            size = match pax.number("GNU.sparse.size")? {
-                Some(real) => real,
-                None => pax.number("GNU.sparse.realsize")?.unwrap_or(size),
-            };
-            extents = Some(match version {
-                Sparse::InHeader => pax.sparse_map()?,
-                Sparse::InContent => self.sparse_map_of_content()?,
+        } else if has_content && let Some(sparse) = helix_tar_sparse::of_records(&pax.0)? {
+            name = sparse.name.unwrap_or(name);
+            size = sparse.size.unwrap_or(size);
+            extents = Some(match sparse.map {
+                Map::Listed(extents) => extents,
+                Map::InContent => self.sparse_map_of_content()?,
             });
         }
         if let Some(extents) = &extents {
-            check_extents(extents, size, self.left)?;
+            helix_tar_sparse::check(extents, size, self.left)?;
         }
         Ok(Member { name, link, kind, meta: meta(header, pax)?, size, extents })
     }
@@ -340,61 +326,18 @@ impl<R: Read, W: Write> TarStream<R, W> {
         Ok((gnu.real_size()?, extents))
     }
 
-    /// The map at the start of the content, in the format 1.0 of GNU's PAX sparse files: decimal numbers on lines, padded
-    /// to a block.
+    /// The map at the start of the content.
     fn sparse_map_of_content(&mut self) -> std::io::Result<Vec<Extent>> {
-        let mut lines = MapLines { stream: self, text: Vec::new(), at: 0 };
-        let count = lines.number()?;
-        if count > MAX_EXTENTS as u64 {
-            return Err(broken("has a sparse file of too many parts"));
-        }
-        (0..count).map(|_| Ok(Extent { offset: lines.number()?, length: lines.number()? })).collect()
-    }
-}
-
-/// Lines of a map that are read block by block, and no block too many.
-struct MapLines<'a, R, W: Write> {
-    stream: &'a mut TarStream<R, W>,
-    text: Vec<u8>,
-    at: usize,
-}
-
-impl<R: Read, W: Write> MapLines<'_, R, W> {
-    fn number(&mut self) -> std::io::Result<u64> {
-        loop {
-            if let Some(end) = self.text[self.at..].iter().position(|b| *b == b'\n') {
-                let line = &self.text[self.at..self.at + end];
-                self.at += end + 1;
-                return decimal(line).ok_or_else(|| broken("has a sparse file whose map holds no number"));
-            }
-            // A number has at most 20 digits.
-            if self.text.len() - self.at > BLOCK || self.stream.left < BLOCK as u64 {
+        helix_tar_sparse::map_of_content(|| {
+            if self.left < BLOCK as u64 {
                 return Err(broken("has a sparse file whose map does not end"));
             }
-            self.text.drain(..self.at);
-            self.at = 0;
-            let block = self.stream.block()?.ok_or_else(|| broken("ends in the middle of a sparse file's map"))?;
-            self.stream.left -= BLOCK as u64;
-            self.stream.push_raw(0, &[])?;
-            self.text.extend_from_slice(&block);
-        }
+            let block = self.block()?.ok_or_else(|| broken("ends in the middle of a sparse file's map"))?;
+            self.left -= BLOCK as u64;
+            self.push_raw(0, &[])?;
+            Ok(block)
+        })
     }
-}
-
-fn check_extents(extents: &[Extent], size: u64, stored: u64) -> std::io::Result<()> {
-    let mut end = 0;
-    let mut sum: u64 = 0;
-    for extent in extents {
-        if extent.offset < end {
-            return Err(broken("has a sparse file whose parts overlap"));
-        }
-        end = extent.offset.checked_add(extent.length).ok_or_else(|| broken("has a sparse file without end"))?;
-        sum += extent.length;
-    }
-    if end > size || sum > stored {
-        return Err(broken("has a sparse file whose map and size contradict each other"));
-    }
-    Ok(())
 }
 
 /// A number of a header; a field with nothing in it is 0, as in Go.
@@ -489,13 +432,6 @@ pub(crate) fn shown(name: &[u8]) -> String {
     name.escape_ascii().to_string()
 }
 
-enum Sparse {
-    /// 0.0 and 0.1.
-    InHeader,
-    /// 1.0.
-    InContent,
-}
-
 /// Records of an extended header: `length key=value`, where the value may hold anything.
 #[derive(Debug, Default)]
 struct Pax(Vec<(Vec<u8>, Vec<u8>)>);
@@ -541,37 +477,5 @@ impl Pax {
             }
         }
         found.into_iter().collect()
-    }
-
-    fn sparse(&self) -> Option<Sparse> {
-        let has = |key: &str| self.0.iter().any(|(k, _)| k == key.as_bytes());
-        match (self.get("GNU.sparse.major").unwrap_or_default(), self.get("GNU.sparse.minor").unwrap_or_default()) {
-            (b"0", b"0" | b"1") => Some(Sparse::InHeader),
-            (b"1", b"0") => Some(Sparse::InContent),
-            (b"", b"") if has("GNU.sparse.map") || has("GNU.sparse.offset") => Some(Sparse::InHeader),
-            _ => None,
-        }
-    }
-
-    /// The map of the formats 0.0 (a record for each number) and 0.1 (one record).
-    fn sparse_map(&self) -> std::io::Result<Vec<Extent>> {
-        let bad = || broken("has a sparse file whose map is none");
-        let separate: Vec<&[u8]> = self
-            .0
-            .iter()
-            .filter(|(k, _)| k == b"GNU.sparse.offset" || k == b"GNU.sparse.numbytes")
-            .map(|(_, v)| v.as_slice())
-            .collect();
-        let numbers = if separate.is_empty() {
-            self.get("GNU.sparse.map").unwrap_or_default().split(|b| *b == b',').filter(|t| !t.is_empty()).collect()
-        } else {
-            separate
-        };
-        let numbers: Option<Vec<u64>> = numbers.into_iter().map(decimal).collect();
-        let numbers = numbers.filter(|n| n.len() % 2 == 0 && n.len() / 2 <= MAX_EXTENTS).ok_or_else(bad)?;
-        if self.number("GNU.sparse.numblocks")? != Some(numbers.len() as u64 / 2) {
-            return Err(bad());
-        }
-        Ok(numbers.chunks(2).map(|pair| Extent { offset: pair[0], length: pair[1] }).collect())
     }
 }

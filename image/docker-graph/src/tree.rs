@@ -16,8 +16,10 @@ use crate::tar_stream::{Meta, Time, shown};
 
 const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
-/// Names of AUFS's own at the root, which are no whiteouts.
+/// Names of AUFS's own at the root, which are no whiteouts, and what is below them.
 const AUFS: &[u8] = b".wh..wh.";
+/// Where AUFS kept files with several names: a layer's hard links may lead there.
+const AUFS_LINKS: &[u8] = b".wh..wh.plnk/";
 /// The most symbolic links in one path; the system's limit is 40.
 const MAX_LINKS: usize = 40;
 
@@ -58,7 +60,7 @@ impl Tree {
     /// Applies a layer's changes in their order.
     pub(crate) fn apply(&mut self, changes: &[Change], remake: Remake<'_>) -> Result<(), Fault> {
         let opaque = changes.iter().any(|change| change.name.ends_with(OPAQUE));
-        let mut layer = Layer { tree: self, written: opaque.then(HashSet::new) };
+        let mut layer = Layer { tree: self, written: opaque.then(HashSet::new), aufs_links: HashMap::new() };
         for change in changes {
             layer.apply(change, remake).map_err(|why| why.at(shown(&change.name)))?;
         }
@@ -129,7 +131,8 @@ impl Tree {
         let mut links = 0;
         while let Some(part) = todo.pop_front() {
             if &*part == b".." {
-                real.pop().ok_or("a symbolic link leads out of the image; nothing like that is unpacked")?;
+                // At the root it stays at the root, as for a process in the image.
+                real.pop();
                 continue;
             }
             match self.folder(&real).and_then(|folder| folder.names.get(&part)) {
@@ -189,14 +192,21 @@ struct Layer<'a> {
     tree: &'a mut Tree,
     /// The real paths that this layer has written, which its opaque folders keep; none when it has no such folder.
     written: Option<HashSet<Vec<u8>>>,
+    /// Files in [`AUFS_LINKS`], which are in the tree by the hard links to them alone.
+    aufs_links: HashMap<Arc<[u8]>, Arc<Inode>>,
 }
 
 impl Layer<'_> {
     fn apply(&mut self, change: &Change, remake: Remake<'_>) -> Result<(), Fault> {
-        let (parent, base) = split(&change.name);
-        if parent.is_empty() && base.starts_with(AUFS) && base != OPAQUE {
+        if change.name.starts_with(AUFS) && *change.name != *OPAQUE {
+            if let What::Inode(inode) = &change.what
+                && change.name.starts_with(AUFS_LINKS)
+            {
+                self.aufs_links.insert(change.name.clone(), inode.clone());
+            }
             return Ok(());
         }
+        let (parent, base) = split(&change.name);
         let time = match &change.what {
             What::Folder(meta) | What::Link { meta, .. } => meta.mtime,
             What::Inode(inode) => inode.meta.mtime,
@@ -242,6 +252,12 @@ impl Layer<'_> {
 
     fn link(&mut self, parent: &[Name], base: &[u8], to: &[u8], meta: &Meta, remake: Remake<'_>) -> Result<(), Fault> {
         let missing = || format!("is a hard link to {}, which is not there", shown(to));
+        if to.starts_with(AUFS_LINKS) {
+            // The file states its owner and mode, as for the engine; the link to it does not.
+            let inode = self.aufs_links.get(to).ok_or_else(missing)?.clone();
+            self.tree.folder_mut(parent, meta.mtime).names.insert(base.into(), Node::Inode(inode));
+            return Ok(());
+        }
         let (to_parent, to_base) = split(to);
         let to_parent = self.tree.resolve(to_parent)?;
         // What has the new name goes first, as in the engine.
@@ -450,9 +466,30 @@ mod tests {
         assert!(
             tree.opened(b"lib/x").is_some() && tree.opened(b"abs/y").is_none() && tree.opened(b"usr/lib/y").is_some()
         );
-        let out = [symlink("out", "../.."), file("out/x")];
-        assert!(refused(&[&out]).contains("leads out of the image"));
+        // More `..` than folders end at the root, as for a process in the tree; outside of it they lead elsewhere.
+        let tree = applied(&[&base, &[symlink("usr/up", "../../../usr/lib"), file("usr/up/z")]]).unwrap();
+        assert!(list(&tree).contains(&"usr/lib/z=usr/up/z".to_owned()) && tree.opened(b"usr/up/z").is_none());
         assert!(refused(&[&[symlink("l", "l"), file("l/x")]]).contains("too many"));
+    }
+
+    #[test]
+    fn files_of_aufs_are_there_by_the_links_to_them_alone() {
+        let layer = [
+            folder(".wh..wh.plnk"),
+            file(".wh..wh.plnk/7.9"),
+            file(".wh..wh.plnk/8.9"),
+            folder(".wh..wh.orph/deep"),
+            file(".wh..wh.orph/deep/x"),
+            file(".wh..wh.aufs"),
+            folder("d"),
+            link("d/a", ".wh..wh.plnk/7.9", 0o600),
+            link("b", ".wh..wh.plnk/7.9", 0o600),
+            file("d/.wh..wh..opq"),
+        ];
+        let tree = applied(&[&[folder("d"), file("d/below"), file("kept")], &layer]).unwrap();
+        assert_eq!(list(&tree), ["b=.wh..wh.plnk/7.9", "d/", "d/a=.wh..wh.plnk/7.9", "kept=kept"]);
+        // The links are of their own layer.
+        assert!(refused(&[&layer, &[link("c", ".wh..wh.plnk/7.9", 0)]]).contains("is not there"));
     }
 
     #[test]

@@ -17,7 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
     let diff_id = Digest::of(bytes);
     let blob = Blob { file: Arc::new(file), offset: 0, length: bytes.len() as u64, digest: None };
     let config = b"{}".to_vec();
-    let layers = vec![Layer { diff_id: diff_id.clone(), blob }];
+    let layers = vec![Layer { diff_id: diff_id.clone(), blob: Some(blob) }];
     let image =
         Image { origin: "fuzz".into(), id: Digest::of(&config), config, layers, names: Vec::new(), pulled_from: None };
     let options = Options {

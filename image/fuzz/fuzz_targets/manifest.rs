@@ -1,5 +1,5 @@
 //! Any bytes are the index, the manifest or the configuration of an OCI layout, or what `docker save` calls its
-//! manifest, or are refused. The first byte says which they are.
+//! manifest, or before Docker 1.10 the configuration of an image, or are refused. The first byte says which they are.
 #![no_main]
 
 use helix_docker_graph::{Digest, Platform, read_archive, read_layout};
@@ -21,7 +21,7 @@ fuzz_target!(|input: &[u8]| {
     let index = |manifest: &str| {
         format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, descriptor("manifest.v1+json", manifest)).into_bytes()
     };
-    let index = match which % 4 {
+    let index = match which % 5 {
         0 => bytes.to_vec(),
         1 => index(&put(bytes)),
         2 => {
@@ -30,11 +30,23 @@ fuzz_target!(|input: &[u8]| {
             let manifest = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[{layer}]}}"#);
             index(&put(manifest.as_bytes()))
         }
-        _ => {
+        which => {
             let mut archive = tar::Builder::new(Vec::new());
-            let mut header = tar::Header::new_gnu();
-            header.set_size(bytes.len() as u64);
-            archive.append_data(&mut header, "manifest.json", bytes).expect("an archive");
+            let mut add = |name: &str, bytes: &[u8]| {
+                let mut header = tar::Header::new_gnu();
+                header.set_size(bytes.len() as u64);
+                archive.append_data(&mut header, name, bytes).expect("an archive");
+            };
+            if which == 3 {
+                add("manifest.json", bytes);
+            } else {
+                add("top/json", bytes);
+                for folder in ["top", "low"] {
+                    add(&format!("{folder}/layer.tar"), b"layer");
+                }
+                add("low/json", b"{}");
+                add("repositories", br#"{"a":{"1":"top"}}"#);
+            }
             let file = folder.path().join("archive.tar");
             std::fs::write(&file, archive.into_inner().expect("an archive")).expect("an archive");
             let _ = read_archive(&file, None, &platform, folder.path());

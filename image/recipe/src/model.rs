@@ -116,6 +116,9 @@ record! {
         /// The URL of the mirror, the same for all architectures or one for each.
         mirror: String = per_architecture(text(&rule::MIRROR)), required,
             {"arm64": "http://ftp.debian.org/debian", "amd64": "http://ftp.debian.org/debian"};
+        /// Other addresses of the archive. They are tried in this order where the mirror has no such suite, since a release
+        /// moves when its life has ended. The image's own apt knows the mirror alone.
+        also_at: Option<Vec<String>> = filled_list(text(&rule::MIRROR)), optional, ["http://old-releases.ubuntu.com/ubuntu"];
         /// The suites.
         suites: Vec<String> = filled_list(text(&rule::SUITE)), required, ["trixie", "trixie-updates"];
         /// The components.
@@ -249,6 +252,9 @@ record! {
         data_root: String = text(&rule::PATH), default("/var/lib/docker"), "/var/lib/docker";
         /// Whether its layers become one. That makes it another image, with an id of its own.
         flatten: bool = flag(), default(false), true;
+        /// Its licence, for the bill of materials. Without this key the licences of its packages are named, as Debian's, Ubuntu's
+        /// and Alpine's package managers know them, else that of its label `org.opencontainers.image.licenses`.
+        licence: Option<String> = text(&rule::LICENCE), optional, "MIT OR Apache-2.0";
     }
 }
 

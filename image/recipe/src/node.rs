@@ -103,9 +103,10 @@ impl Node {
         matches!(&self.kind, Kind::Scalar { text, plain } if Meaning::of(text, *plain) == Meaning::Nothing)
     }
 
-    /// Where a fault of the whole value is best shown: for a mapping, at its first key.
+    /// Where a fault of the whole value is best shown: for a mapping, at its first key. A merged mapping has keys of several files:
+    /// those of the recipe that was asked for go before inherited ones.
     pub(crate) fn place(&self) -> &Span {
-        self.entries().first().map_or(&self.span, |entry| &entry.span)
+        self.entries().iter().map(|entry| &entry.span).min_by_key(|span| span.source.depth()).unwrap_or(&self.span)
     }
 
     /// What stands here, for "expected …, found …".

@@ -204,6 +204,7 @@ fn read_chain<T: Root>(chain: Chain, walk: &mut Walk) -> Option<T> {
         return None;
     }
     walk.partial = abstract_at.is_some();
+    walk.start = files.first().map(|recipe| recipe.place().clone());
     let mut merged = files.into_iter().rev().reduce(chain::merge)?;
     packages::resolve(&mut merged, walk);
     contradictions::report(&merged, walk);

@@ -1,10 +1,12 @@
 //! Records: mappings with known keys. `record!` makes a public struct, its reading and its description from one
 //! definition, so that walk, schema, reference and rustdoc cannot disagree.
 
+use crate::fault::Fault;
 use crate::form::{Form, RecordForm, Spec};
 use crate::hint;
 use crate::node::{Kind, Node, quote};
 use crate::shape::Shape;
+use crate::source::Span;
 use crate::walk::Walk;
 use serde::ser::{Error, SerializeMap};
 use serde_json::Value;
@@ -88,7 +90,7 @@ impl Field<'_> {
             None if self.walk.partial => None,
             None => {
                 let example = (self.example)();
-                let fault = self.node.place().fault(format!("the key `{}` is missing here", self.key));
+                let fault = missing(&self.key, self.node.place(), self.walk.start.as_ref());
                 let advice = format!("for example `{}: {}`", self.key, crate::reference::flow(&example));
                 self.walk.report(fault.maybe_hint((!example.is_null()).then_some(advice)))
             }
@@ -108,6 +110,17 @@ impl Field<'_> {
         match self.node.get(&self.key) {
             Some(node) => shape.read(node, self.walk),
             None => shape.read(&Node::from_json(&default, self.node.place()), self.walk),
+        }
+    }
+}
+
+/// A missing key is shown in the recipe that was asked for, where it is to be written: what a recipe extends need not be whole.
+fn missing(key: &str, place: &Span, start: Option<&Span>) -> Fault {
+    match start.filter(|_| place.source.depth() > 0) {
+        None => place.fault(format!("the key `{key}` is missing here")),
+        Some(start) => {
+            let of = place.seen_from(start);
+            start.fault(format!("the key `{key}` is missing in the mapping on {of}, which is extended here"))
         }
     }
 }

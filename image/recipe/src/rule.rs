@@ -120,6 +120,7 @@ rules! {
     IMAGE_NAME: "a name of an image", "a name such as `helix/desktop:latest`, in lower case but for the tag", 400,
         r"^[a-z0-9][a-z0-9._-]*(:[0-9]{1,5}/[a-z0-9][a-z0-9._-]*)?(/[a-z0-9][a-z0-9._-]*)*(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?$",
         advice(lower_case);
+    LICENCE: "a licence", "a licence as SPDX writes it, such as `MIT OR Apache-2.0`", 200, r"^[A-Za-z0-9][A-Za-z0-9.+() -]*$";
     ARGUMENT: "an argument", "text without control characters", 4096, r"^[^\x00-\x1f\x7f]+$";
     ASSIGNMENT: "an assignment", "`NAME=value`", 4096, r"^[A-Za-z_][A-Za-z0-9_.-]*=[^\x00-\x1f\x7f]*$";
     CONTAINER_USER: "a user in a container", "a name or number, with a group behind a colon or without", 70,

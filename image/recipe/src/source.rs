@@ -31,6 +31,11 @@ impl Source {
         &self.text
     }
 
+    /// How far it is from the recipe that was asked for, counted in `extends`.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }

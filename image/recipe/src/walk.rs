@@ -19,6 +19,8 @@ pub(crate) struct Walk {
     pub(crate) architecture: Option<Architecture>,
     /// Whether the tree is only a part of a recipe, in which keys may be missing.
     pub(crate) partial: bool,
+    /// Where the recipe that was asked for begins.
+    pub(crate) start: Option<Span>,
     /// The recipe root on this machine.
     pub(crate) root: PathBuf,
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use helix_command::Cmd;
+use helix_http::{Answer, Client, Fault, Proxies, Settings, Trust, Url};
 use serde::{Deserialize, Serialize};
 
 use crate::arch::Arch;
@@ -17,6 +18,8 @@ pub struct Archive {
     pub name: String,
     /// The address that holds `dists/` and `pool/`.
     pub mirror: String,
+    /// Other addresses where it is when `mirror` does not have it; nothing here looks at them.
+    pub also_at: Vec<String>,
     /// Suites, such as `trixie` and `trixie-updates`.
     pub suites: Vec<String>,
     /// Components, such as `main`.
@@ -38,6 +41,13 @@ impl Archive {
             self.suites.join(" "),
             self.components.join(" "),
         )
+    }
+
+    /// The Release files, signed, of its suites; none for a mirror that is no server.
+    fn releases(&self) -> impl Iterator<Item = Url> {
+        let mirror = self.mirror.trim_end_matches('/');
+        let addresses = self.suites.iter().map(move |suite| format!("{mirror}/dists/{suite}/InRelease"));
+        addresses.filter_map(|url| Url::parse(&url).ok()).filter(|url| ["http", "https"].contains(&url.scheme()))
     }
 
     /// What keeps apt from taking other packages than [`Self::only`] from it, as in `/etc/apt/preferences.d`; `None` when
@@ -78,18 +88,22 @@ pub struct Package {
     pub sha256: String,
 }
 
+/// The file of all authorities that are trusted. apt looks for one where Debian has it, which other machines do not.
+const AUTHORITIES: &str = "authorities.pem";
+
 /// A private apt: its configuration, lists and state are in one folder.
 pub struct Apt<'a> {
     dir: PathBuf,
     archives: &'a [Archive],
     run: &'a dyn Fn(&str) -> Cmd,
+    proxies: Proxies,
 }
 
 impl<'a> Apt<'a> {
     /// Sets up apt for `arch` in `dir`; `run` makes a command for apt's programs.
     ///
     /// # Errors
-    /// When the folder cannot be written.
+    /// When the folder cannot be written, or the environment names no proxy where it should.
     pub fn new(dir: &Path, arch: Arch, archives: &'a [Archive], run: &'a dyn Fn(&str) -> Cmd) -> Result<Self, Error> {
         // Of an archive that the recipe had before, nothing may be left.
         let settings = dir.join("etc");
@@ -101,9 +115,13 @@ impl<'a> Apt<'a> {
             let path = dir.join(sub);
             std::fs::create_dir_all(&path).map_err(|e| Error::io("creating", &path, e))?;
         }
-        let apt = Self { dir: dir.to_owned(), archives, run };
+        let proxies = Proxies::from_environment()
+            .map_err(|e| Error::Archive(ArchiveFault { kind: ArchiveFaultKind::Proxy, said: e.to_string() }))?;
+        let configuration = configuration(dir, arch) + &direct(&proxies, archives);
+        let apt = Self { dir: dir.to_owned(), archives, run, proxies };
         apt.write("status", "")?;
-        apt.write("apt.conf", &configuration(dir, arch))?;
+        apt.write("apt.conf", &configuration)?;
+        apt.write(AUTHORITIES, &Trust::of_machine().pem())?;
         for archive in archives {
             let mut stanza = archive.stanza(&archive.key.display().to_string());
             if archive.allow_expired {
@@ -122,7 +140,14 @@ impl<'a> Apt<'a> {
     }
 
     fn get(&self) -> Cmd {
-        (self.run)("apt-get").env("APT_CONFIG", self.dir.join("apt.conf"))
+        let mut cmd = (self.run)("apt-get").env("APT_CONFIG", self.dir.join("apt.conf"));
+        let releases: Vec<Url> = self.archives.iter().flat_map(Archive::releases).collect();
+        for (name, value) in self.proxies.variables(&releases) {
+            // apt knows SOCKS only as it is when the proxy looks names up.
+            let value = value.strip_prefix("socks5:").map_or(value.clone(), |rest| format!("socks5h:{rest}"));
+            cmd = cmd.env(name, value);
+        }
+        cmd
     }
 
     /// Downloads the archives' indexes and verifies their signatures.
@@ -131,11 +156,24 @@ impl<'a> Apt<'a> {
     /// [`Error::Archive`] with the reason when an archive cannot be reached or trusted.
     pub fn update(&self) -> Result<(), Error> {
         match self.get().args(["-o", "APT::Update::Error-Mode=any", "update"]).run() {
-            Err(helix_command::Error::Failed { stderr, .. }) => {
-                Err(Error::Archive(ArchiveFault { kind: classify(&stderr), said: stderr }))
-            }
+            Err(helix_command::Error::Failed { stderr, .. }) => Err(Error::Archive(self.fault(stderr))),
             other => Ok(other?),
         }
+    }
+
+    /// Why the archives cannot be used. apt says of whatever it did not get that it is not there or not signed; our own
+    /// client tells why it did not come.
+    fn fault(&self, said: String) -> ArchiveFault {
+        use ArchiveFaultKind::{NoSuchSuite, Other, Unreachable, Unsigned};
+        let kind = classify(&said);
+        if matches!(kind, NoSuchSuite | Other | Unreachable | Unsigned)
+            && let Ok(settings) = Settings::of_machine(concat!("helix-image/", env!("CARGO_PKG_VERSION")))
+            && let Ok(client) = Client::new(settings)
+            && let Some((kind, why)) = obstacle(&client, self.archives)
+        {
+            return ArchiveFault { kind, said: format!("{why}\n{said}") };
+        }
+        ArchiveFault { kind, said }
     }
 
     /// Resolves `packages` to the full set to install, in an order that apt would install them in.
@@ -194,6 +232,33 @@ impl<'a> Apt<'a> {
     }
 }
 
+/// What stands between us and the first archive that does not come; `None` when all answer in some way.
+fn obstacle(client: &Client, archives: &[Archive]) -> Option<(ArchiveFaultKind, String)> {
+    archives.iter().flat_map(Archive::releases).find_map(|url| {
+        let error = client.get(url.as_str()).send().and_then(Answer::accepted).err()?;
+        let kind = match error.fault {
+            Fault::Proxy { .. } => ArchiveFaultKind::Proxy,
+            Fault::Untrusted(_) => ArchiveFaultKind::Untrusted,
+            Fault::Refused(_) => ArchiveFaultKind::Refused,
+            Fault::Silent(_) | Fault::Transfer(_) => ArchiveFaultKind::Unreachable,
+            // An archive without this file may have its older form.
+            _ => return None,
+        };
+        Some((kind, error.to_string()))
+    })
+}
+
+/// Has apt reach without a proxy what our client reaches so: apt knows neither networks nor ports in `no_proxy`, and takes
+/// `http_proxy` for https too.
+fn direct(proxies: &Proxies, archives: &[Archive]) -> String {
+    let releases: Vec<Url> = archives.iter().flat_map(Archive::releases).collect();
+    let direct = releases.iter().filter(|url| proxies.of(url).is_none());
+    let lines: BTreeSet<String> = direct
+        .filter_map(|url| Some(format!("Acquire::{}::Proxy::{} \"DIRECT\";\n", url.scheme(), url.domain()?)))
+        .collect();
+    lines.into_iter().collect()
+}
+
 fn configuration(dir: &Path, arch: Arch) -> String {
     let mut text = String::new();
     // The host's own configuration must not leak in: every folder is named, and the host's parts are switched off.
@@ -204,6 +269,7 @@ fn configuration(dir: &Path, arch: Arch) -> String {
         ("Dir::State::status", "status"),
         ("Dir::Cache", "."),
         ("Dir::Cache::Archives", "archives"),
+        ("Acquire::https::CAInfo", AUTHORITIES),
     ] {
         let _ = writeln!(text, "{key} \"{}\";", dir.join(value).display());
     }
@@ -247,6 +313,8 @@ fn classify(said: &str) -> ArchiveFaultKind {
     } else if has(&[
         // All that apt says on standard error when a suite's files are answered with 404.
         "does not have a Release file",
+        // The same, where the suite was there at an earlier time.
+        "no longer has a Release file",
         "404",
         "File not found",
         "Unable to find expected entry",
@@ -309,6 +377,7 @@ mod tests {
         Archive {
             name: name.into(),
             mirror: mirror.into(),
+            also_at: Vec::new(),
             suites: vec!["s".into()],
             components: vec!["main".into()],
             key: "/k".into(),
@@ -321,7 +390,7 @@ mod tests {
     fn a_line_of_print_uris_becomes_a_package() {
         let archives = [archive("debian", "http://m/debian"), archive("security", "http://m/debian-security")];
         let run = |p: &str| Cmd::new(p);
-        let apt = Apt { dir: "/x".into(), archives: &archives, run: &run };
+        let apt = Apt { dir: "/x".into(), archives: &archives, run: &run, proxies: Proxies::default() };
         let line = format!(
             "'http://m/debian-security/pool/g/libc6_2.41-12%2bdeb13u4_arm64.deb' libc6_1%3a2.41-12+deb13u4_arm64.deb 77 SHA256:{}",
             "ab".repeat(32)
@@ -349,6 +418,63 @@ mod tests {
         assert_eq!(names(), ["debian.sources", "security.sources"]);
         Apt::new(dir.path(), Arch::Arm64, &both[..1], &run).expect("an apt");
         assert_eq!(names(), ["debian.sources"]);
+    }
+
+    #[test]
+    fn apt_goes_the_way_of_our_client() {
+        let variable = |name: &str| match name {
+            "http_proxy" => Some("http://p.example:3128".to_owned()),
+            "NO_PROXY" => Some("m.example:80 , 10.0.0.0/8".to_owned()),
+            _ => None,
+        };
+        let proxies = Proxies::from_variables(variable).unwrap();
+        let archives = [
+            archive("a", "http://m.example/debian"),
+            archive("b", "http://far.example/debian"),
+            // Not by the proxy for http.
+            archive("c", "https://safe.example/debian/"),
+            archive("d", "file:/srv/debian"),
+        ];
+        assert_eq!(
+            direct(&proxies, &archives),
+            "Acquire::http::Proxy::m.example \"DIRECT\";\nAcquire::https::Proxy::safe.example \"DIRECT\";\n"
+        );
+    }
+
+    #[test]
+    fn the_obstacle_is_told_from_a_missing_signature() {
+        let of = |status: &'static str, headers: &'static str, through_proxy: bool| {
+            let server = serve(status, headers);
+            let (mirror, proxy) = if through_proxy {
+                ("http://m.example/debian".to_owned(), Some(server))
+            } else {
+                (format!("{server}/debian"), None)
+            };
+            let proxies = Proxies::from_variables(|name| proxy.clone().filter(|_| name == "http_proxy")).unwrap();
+            let settings = Settings { proxies, ..Settings::of_machine("test").unwrap() };
+            obstacle(&Client::new(settings).unwrap(), &[archive("debian", &mirror)]).map(|(kind, _)| kind)
+        };
+        assert_eq!(of("502 Bad Gateway", "", true), Some(ArchiveFaultKind::Proxy));
+        assert_eq!(of("407 Proxy Authentication Required", "", true), Some(ArchiveFaultKind::Proxy));
+        assert_eq!(of("403 Forbidden", "X-Squid-Error: ERR_ACCESS_DENIED 0\r\n", true), Some(ArchiveFaultKind::Proxy));
+        assert_eq!(of("403 Forbidden", "", true), Some(ArchiveFaultKind::Refused));
+        assert_eq!(of("401 Unauthorized", "", false), Some(ArchiveFaultKind::Refused));
+        assert_eq!(of("404 Not Found", "", false), None);
+        assert_eq!(of("200 OK", "", false), None);
+    }
+
+    /// A server that answers one request.
+    fn serve(status: &'static str, headers: &'static str) -> String {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            for _ in lines.take_while(|line| !line.is_empty()) {}
+            write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n{headers}\r\n").unwrap();
+        });
+        format!("http://{address}")
     }
 
     #[test]

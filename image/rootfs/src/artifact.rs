@@ -4,18 +4,20 @@
 //! (absolute names, `..`, links), and there are bounds on their number and size.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use helix_tar_sparse::{BLOCK, Extent, Map, Sparse};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 use tar::EntryType;
 
 use crate::Error;
 use crate::files::{Owner, Writer, set_time};
 
-/// The most bytes that one artifact may unpack to.
+/// The most bytes that one artifact may unpack to; and the sizes of its files, which holes make larger.
 const MAX_BYTES: u64 = 32 << 30;
 /// The most entries that one artifact may hold.
 const MAX_ENTRIES: u64 = 2_000_000;
@@ -55,7 +57,7 @@ fn unpack(file: File, folder: &Path, strip: usize, epoch: u64) -> Result<(), Str
     let root = rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|e| format!("opening {}: {e}", folder.display()))?;
     let mut archive = tar::Archive::new(decompress(files_of(file)?)?.take(MAX_BYTES));
-    let mut entries = 0;
+    let (mut entries, mut bytes) = (0, 0_u64);
     for entry in archive.entries().map_err(|e| format!("is no tar archive: {e}"))? {
         let mut entry =
             entry.map_err(|e| format!("is broken, or unpacks to more than {} GiB: {e}", MAX_BYTES >> 30))?;
@@ -64,15 +66,46 @@ fn unpack(file: File, folder: &Path, strip: usize, epoch: u64) -> Result<(), Str
             return Err(format!("has more than {MAX_ENTRIES} entries"));
         }
         let name = entry.path().map_err(|e| format!("entry {entries}: {e}"))?.into_owned();
+        let sparse = sparse(&mut entry).map_err(|e| format!("entry {}: {e}", name.display()))?;
+        let name = sparse.as_ref().and_then(|sparse| sparse.name.as_deref()).map_or(name, path_of);
+        let size = sparse.as_ref().and_then(|sparse| sparse.size).unwrap_or(entry.size());
+        bytes = bytes
+            .checked_add(size)
+            .filter(|bytes| *bytes <= MAX_BYTES)
+            .ok_or_else(|| format!("has files of more than {} GiB", MAX_BYTES >> 30))?;
         let Some(inside) = safe_path(&name, strip)? else { continue };
         Unpacker { root: &root, folder, strip, epoch }
-            .entry(&mut entry, &inside)
+            .entry(&mut entry, sparse.as_ref(), &inside)
             .map_err(|e| format!("entry {}: {e}", name.display()))?;
     }
     if entries == 0 {
         return Err("holds no entry".to_owned());
     }
     Ok(())
+}
+
+/// What the extended header of an entry says of a sparse file. The library knows those of the old GNU kind alone, which
+/// have none.
+fn sparse(entry: &mut tar::Entry<'_, impl Read>) -> std::io::Result<Option<Sparse>> {
+    if !matches!(entry.header().entry_type(), EntryType::Regular | EntryType::Continuous) {
+        return Ok(None);
+    }
+    let Some(records) = entry.pax_extensions()? else { return Ok(None) };
+    // The library ends a record at the first line break. Attributes may hold some; what is wanted here holds none.
+    let records: Vec<(Vec<u8>, Vec<u8>)> = records
+        .filter_map(Result::ok)
+        .map(|record| (record.key_bytes().to_vec(), record.value_bytes().to_vec()))
+        .filter(|(key, _)| key.starts_with(b"GNU.sparse."))
+        .collect();
+    let sparse = helix_tar_sparse::of_records(&records)?;
+    if sparse.is_none() && !records.is_empty() {
+        return Err(std::io::Error::other("is a sparse file of an unknown format"));
+    }
+    Ok(sparse)
+}
+
+fn path_of(name: &[u8]) -> PathBuf {
+    Path::new(std::ffi::OsStr::from_bytes(name)).to_owned()
 }
 
 /// The entry's path below the target, `None` when stripping leaves nothing; an error when it would leave the folder.
@@ -137,7 +170,12 @@ struct Unpacker<'a> {
 }
 
 impl Unpacker<'_> {
-    fn entry(&self, entry: &mut tar::Entry<'_, impl Read>, inside: &Path) -> Result<(), String> {
+    fn entry(
+        &self,
+        entry: &mut tar::Entry<'_, impl Read>,
+        sparse: Option<&Sparse>,
+        inside: &Path,
+    ) -> Result<(), String> {
         let path = self.folder.join(inside);
         let mode = entry.header().mode().map_err(|e| e.to_string())? & 0o755;
         let (parent, name) = self.parent(inside)?;
@@ -146,13 +184,18 @@ impl Unpacker<'_> {
                 Ok(()) | Err(rustix::io::Errno::EXIST) => {}
                 Err(e) => return Err(e.to_string()),
             },
-            EntryType::Regular | EntryType::Continuous => {
+            kind @ (EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse) => {
                 self.remove(&parent, name)?;
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
                 let fd =
                     rustix::fs::openat(&parent, name, flags, Mode::from_raw_mode(0o600)).map_err(|e| e.to_string())?;
                 let mut file = File::from(fd);
-                std::io::copy(entry, &mut file).map_err(|e| e.to_string())?;
+                let written = match sparse {
+                    Some(sparse) => write_parts(entry, sparse, &mut file),
+                    None if kind == EntryType::GNUSparse => write_with_holes(entry, &mut file),
+                    None => std::io::copy(entry, &mut file).map(drop),
+                };
+                written.map_err(|e| e.to_string())?;
                 file.set_permissions(std::fs::Permissions::from_mode(mode | 0o600)).map_err(|e| e.to_string())?;
             }
             EntryType::Symlink => {
@@ -203,6 +246,48 @@ impl Unpacker<'_> {
             Err(e) => Err(format!("replacing it: {e}")),
         }
     }
+}
+
+/// Writes a sparse file of the PAX kind from its parts.
+fn write_parts(entry: &mut tar::Entry<'_, impl Read>, sparse: &Sparse, file: &mut File) -> std::io::Result<()> {
+    let mut stored = entry.size();
+    let size = sparse.size.unwrap_or(stored);
+    let listed: Vec<Extent>;
+    let extents = match &sparse.map {
+        Map::Listed(extents) => extents,
+        Map::InContent => {
+            listed = helix_tar_sparse::map_of_content(|| {
+                let mut block = [0; BLOCK];
+                entry.read_exact(&mut block)?;
+                stored -= BLOCK as u64;
+                Ok(block)
+            })?;
+            &listed
+        }
+    };
+    helix_tar_sparse::check(extents, size, stored)?;
+    for extent in extents {
+        file.seek(SeekFrom::Start(extent.offset))?;
+        let copied = std::io::copy(&mut entry.take(extent.length), file)?;
+        if copied != extent.length {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    file.set_len(size)
+}
+
+/// Writes a content that comes whole, and leaves out what is zeros.
+fn write_with_holes(source: &mut impl Read, file: &mut File) -> std::io::Result<()> {
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match source.read(&mut buffer)? {
+            0 => break,
+            n if buffer[..n].iter().all(|b| *b == 0) => drop(file.seek_relative(n as i64)?),
+            n => file.write_all(&buffer[..n])?,
+        }
+    }
+    let size = file.stream_position()?;
+    file.set_len(size)
 }
 
 #[cfg(test)]
@@ -265,6 +350,119 @@ mod tests {
             assert_eq!(std::fs::metadata(&tool).unwrap().permissions().mode() & 0o7777, 0o755);
             assert_eq!(std::fs::read_to_string(dir.path().join("tree/opt/x/hard")).unwrap(), "hi");
         }
+    }
+
+    /// What GNU tar makes of a folder, with the options that it has for sparse files.
+    fn tarred(folder: &Path, options: &[&str]) -> Vec<u8> {
+        let mut tar = std::process::Command::new("tar");
+        tar.args(["--sparse", "--create", "--sort=name"]).args(options).arg("-C").arg(folder).arg(".");
+        let output = tar.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    #[test]
+    fn sparse_files_of_every_kind_come_out_whole_under_their_own_names() {
+        use std::os::unix::fs::{FileExt, MetadataExt};
+        let source = tempfile::tempdir().unwrap();
+        std::fs::create_dir(source.path().join("d")).unwrap();
+        // More parts than a header of the old kind has room for, some at odd places; one file that is a hole alone, one
+        // that ends in data, and a long name.
+        let long = "n".repeat(120);
+        let make = |name: &str, size: u64, parts: u64, step: u64| {
+            let file = File::create(source.path().join("d").join(name)).unwrap();
+            file.set_len(size).unwrap();
+            for part in 0..parts {
+                file.write_all_at(&vec![part as u8 + 1; 700], part * step).unwrap();
+            }
+        };
+        make("many", 6 << 20, 30, 200_000);
+        make("hole", 3 << 20, 0, 1);
+        make("ends-in-data", (1 << 20) + 700, 2, 1 << 20);
+        make(&long, 1 << 20, 3, 300_001);
+        std::fs::write(source.path().join("d/plain"), "plain").unwrap();
+        std::fs::hard_link(source.path().join("d/many"), source.path().join("d/same")).unwrap();
+        for options in [
+            &["--format=gnu"][..],
+            &["--format=posix", "--sparse-version=0.0"],
+            &["--format=posix", "--sparse-version=0.1"],
+            &["--format=posix", "--sparse-version=1.0"],
+        ] {
+            let bytes = tarred(source.path(), options);
+            assert!(bytes.len() < 1 << 20, "tar wrote no sparse files");
+            let (result, dir) = try_place(&bytes, 1);
+            result.unwrap_or_else(|e| panic!("{options:?}: {e}"));
+            let target = dir.path().join("tree/opt/x");
+            let mut names = Vec::new();
+            for entry in std::fs::read_dir(&target).unwrap() {
+                names.push(entry.unwrap().file_name().into_string().unwrap());
+            }
+            names.sort();
+            assert_eq!(names, ["ends-in-data", "hole", "many", &long, "plain", "same"], "{options:?}");
+            for name in names {
+                let (found, wanted) = (target.join(&name), source.path().join("d").join(&name));
+                assert!(std::fs::read(&found).unwrap() == std::fs::read(wanted).unwrap(), "{options:?}: {name}");
+                let stat = found.metadata().unwrap();
+                assert!(stat.len() < 1 << 20 || stat.blocks() * 512 < stat.len(), "{options:?}: {name} has no holes");
+            }
+            let ino = |name: &str| target.join(name).metadata().unwrap().ino();
+            assert_eq!(ino("many"), ino("same"));
+            // One that is cut is refused.
+            assert!(try_place(&bytes[..bytes.len() / 2], 1).0.is_err(), "{options:?}");
+        }
+    }
+
+    /// A member with an extended header.
+    fn with_records(records: &[(&str, &str)], content: &[u8]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append_pax_extensions(records.iter().map(|(key, value)| (*key, value.as_bytes()))).unwrap();
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, "GNUSparseFile.7/f", content).unwrap();
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn sparse_files_that_lie_are_refused() {
+        let one = |name: &'static str, size: &'static str| {
+            [
+                ("GNU.sparse.map", "0,1,9,1"),
+                ("GNU.sparse.numblocks", "2"),
+                ("GNU.sparse.name", name),
+                ("GNU.sparse.size", size),
+            ]
+        };
+        let (result, dir) = try_place(&with_records(&one("f", "10"), b"ab"), 0);
+        result.unwrap();
+        assert_eq!(std::fs::read(dir.path().join("tree/opt/x/f")).unwrap(), b"a\0\0\0\0\0\0\0\0b");
+        let content = [("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"), ("GNU.sparse.realsize", "10")];
+        for (archive, why) in [
+            (with_records(&one("../../f", "10"), b"ab"), "leads out of the folder"),
+            (with_records(&one("f", "9"), b"ab"), "contradict"),
+            (with_records(&one("f", "10"), b"a"), "contradict"),
+            (with_records(&one("f", "99999999999999"), b"ab"), "files of more than 32 GiB"),
+            (with_records(&content, b"1\n0\n4\nabcd"), "fill"),
+            (with_records(&[("GNU.sparse.major", "2"), ("GNU.sparse.minor", "0")], b""), "unknown format"),
+        ] {
+            let (result, dir) = try_place(&archive, 0);
+            let message = result.unwrap_err().to_string();
+            assert!(message.contains(why), "{message}");
+            assert!(!dir.path().join("f").exists() && !dir.path().join("tree/f").exists());
+        }
+        // The old kind states any size too.
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(EntryType::GNUSparse);
+        header.set_path("huge").unwrap();
+        header.set_mode(0o644);
+        header.set_size(0);
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.set_real_size(1 << 60);
+        gnu.sparse[0].set_offset(1 << 60);
+        gnu.sparse[0].set_length(0);
+        header.set_cksum();
+        let message = try_place(&[header.as_bytes(), &[0; 1024][..]].concat(), 0).0.unwrap_err().to_string();
+        assert!(message.contains("files of more than 32 GiB"), "{message}");
     }
 
     /// A member of a Debian package.

@@ -21,7 +21,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A mount failed.
-    #[error("mounting {what} at {}: {source}", target.display())]
+    #[error("mounting {what} at {}: {source}{}", target.display(), refused(*source))]
     Mount {
         /// What was to be mounted.
         what: String,
@@ -97,6 +97,12 @@ pub enum ArchiveFaultKind {
     WrongKey,
     /// The mirror did not answer.
     Unreachable,
+    /// The proxy on the way to the mirror is at fault.
+    Proxy,
+    /// No authority that is trusted vouches for the mirror.
+    Untrusted,
+    /// The mirror does not give us its files.
+    Refused,
     /// The mirror answers, but has no such suite.
     NoSuchSuite,
     /// A file is not the one that the signed Release file names.
@@ -122,6 +128,18 @@ impl std::fmt::Display for ArchiveFault {
             ArchiveFaultKind::Unreachable => (
                 "the mirror cannot be reached",
                 "check the network, name another one with --mirror, or work from the cache with --offline",
+            ),
+            ArchiveFaultKind::Proxy => (
+                "the mirror cannot be reached through the proxy",
+                "check http_proxy, https_proxy and no_proxy, and whether the proxy lets requests for the mirror through",
+            ),
+            ArchiveFaultKind::Untrusted => (
+                "the mirror's certificate is not trusted",
+                "add its authority to this machine's trust store, or name a file of certificates in SSL_CERT_FILE",
+            ),
+            ArchiveFaultKind::Refused => (
+                "the mirror refuses to give its files",
+                "check the mirror's address, and whether it wants a password or another network",
             ),
             ArchiveFaultKind::NoSuchSuite => {
                 ("the mirror has no such suite or component", "check `suites`, `components` and `mirror` in the recipe")
@@ -153,8 +171,22 @@ impl Error {
         Self::Mount { what: what.to_owned(), target: target.to_owned(), source }
     }
 
+    /// Whether the kernel forbids something that every build does: then the machine has to be put in order.
+    pub fn is_forbidden(&self) -> bool {
+        use rustix::io::Errno;
+        matches!(self, Self::Mount { source: Errno::PERM | Errno::ACCESS, .. })
+    }
+
     /// Whether the disk was full: then nothing was wrong with the input.
     pub fn is_disk_full(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.raw_os_error() == Some(rustix::io::Errno::NOSPC.raw_os_error()))
     }
+}
+
+/// What helps where the kernel forbids a mount.
+fn refused(errno: rustix::io::Errno) -> String {
+    use rustix::io::Errno;
+    matches!(errno, Errno::PERM | Errno::ACCESS)
+        .then(|| format!("\n  {}", crate::refusal::advice()))
+        .unwrap_or_default()
 }

@@ -8,15 +8,13 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use backon::{BlockingRetryable, ExponentialBuilder};
+use helix_http::{Answer, Client, Fault, Retries, Settings};
 use sha2::{Digest, Sha256};
 
 /// Downloads that run at the same time: enough to hide a mirror's latency without being a burden to it.
 const PARALLEL: usize = 8;
-/// How long a name, a connection or an answer may take.
-const STALL: Duration = Duration::from_secs(30);
-/// The slowest transfer that is not given up, in bytes per second.
-const SLOWEST: u64 = 20_000;
+/// How often a transfer is tried again, after pauses of half a second, one and two.
+const RETRIES: Retries = Retries { times: 3, pause: Duration::from_millis(500) };
 /// The most that is read of a file whose size nobody has stated, in bytes.
 const MAX_UNSTATED: u64 = 16 << 30;
 
@@ -34,21 +32,16 @@ pub struct Request {
 /// Why one file could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
-    /// The server has no such file (404 or 410), or the local file does not exist.
-    #[error("{url}: the server has no such file ({status})")]
-    Gone {
+    /// The server did not give it: it refuses, has no such file, is silent, or its proxy is at fault.
+    #[error(transparent)]
+    Http(#[from] helix_http::Error),
+    /// The local file does not exist, or cannot be read.
+    #[error("{url}: {source}")]
+    Local {
         /// The address.
         url: String,
-        /// The server's answer.
-        status: String,
-    },
-    /// The server could not be reached or broke off, after several tries.
-    #[error("{url}: {reason}")]
-    Transfer {
-        /// The address.
-        url: String,
-        /// What went wrong.
-        reason: String,
+        /// What the system said.
+        source: std::io::Error,
     },
     /// The bytes are not the expected ones.
     #[error("{url}: {what} is {actual}, but {expected} was expected; nothing of it was kept")]
@@ -76,6 +69,27 @@ pub enum FetchError {
         /// The address.
         url: String,
     },
+}
+
+impl FetchError {
+    /// Whether the file has vanished from where it was: then another one may stand in for it. A refusal, a broken
+    /// connection and wrong bytes say nothing of the kind.
+    pub fn is_gone(&self) -> bool {
+        match self {
+            Self::Http(error) => matches!(error.fault, Fault::Gone(_)),
+            Self::Local { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
+
+    /// Whether other files would fail alike, slowly: there is no network, or no room on the disk.
+    fn is_hopeless(&self) -> bool {
+        match self {
+            Self::Http(error) => !matches!(error.fault, Fault::Gone(_) | Fault::Refused(_)),
+            Self::Write { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// A folder of files named by their sha256.
@@ -114,7 +128,10 @@ impl Blobs {
         if self.offline {
             return Err(queue.iter().map(|(_, r)| FetchError::Offline { url: r.url.clone() }).collect());
         }
-        let client = client();
+        let client = client().map_err(|fault| {
+            let url = queue[0].1.url.clone();
+            vec![FetchError::Http(helix_http::Error { url, fault })]
+        })?;
         let (queue, failures, give_up) = (Mutex::new(queue), Mutex::new(Vec::new()), AtomicBool::new(false));
         std::thread::scope(|scope| {
             for _ in 0..PARALLEL {
@@ -124,9 +141,7 @@ impl Blobs {
                         match self.fetch_one(&client, request) {
                             Ok(size) => done(size),
                             Err(e) => {
-                                // Without a network or room on the disk, the other files would fail alike, slowly.
-                                let hopeless = matches!(e, FetchError::Transfer { .. } | FetchError::Write { .. });
-                                give_up.fetch_or(hopeless, Ordering::Relaxed);
+                                give_up.fetch_or(e.is_hopeless(), Ordering::Relaxed);
                                 failures.lock().expect("no holder panics").push((at, e));
                             }
                         }
@@ -139,39 +154,39 @@ impl Blobs {
         if failures.is_empty() { Ok(()) } else { Err(failures.into_iter().map(|(_, e)| e).collect()) }
     }
 
-    fn fetch_one(&self, client: &ureq::Agent, request: &Request) -> Result<u64, FetchError> {
-        let retry = ExponentialBuilder::default().with_min_delay(Duration::from_millis(500)).with_max_times(3);
-        (|| self.try_fetch(client, request))
-            .retry(retry)
-            .when(|e| matches!(e, FetchError::Transfer { .. }))
-            .notify(|e, pause| tracing::warn!("{e}; next try in {:.1} s", pause.as_secs_f32()))
-            .call()
+    fn fetch_one(&self, client: &Client, request: &Request) -> Result<u64, FetchError> {
+        let again = |error: &FetchError| match error {
+            FetchError::Http(error) if error.fault.is_temporary() => Some(error.fault.pause()),
+            _ => None,
+        };
+        RETRIES.run(|| self.try_fetch(client, request), again)
     }
 
-    fn try_fetch(&self, client: &ureq::Agent, request: &Request) -> Result<u64, FetchError> {
+    fn try_fetch(&self, client: &Client, request: &Request) -> Result<u64, FetchError> {
         match request.url.strip_prefix("file:") {
             Some(path) => {
-                let file = File::open(path.strip_prefix("//").unwrap_or(path))
-                    .map_err(|e| FetchError::Gone { url: request.url.clone(), status: e.to_string() })?;
-                self.store(request, file)
+                let local = |source| FetchError::Local { url: request.url.clone(), source };
+                let file = File::open(path.strip_prefix("//").unwrap_or(path)).map_err(local)?;
+                self.store(request, file, local)
             }
             None => {
-                let url = || request.url.clone();
-                let body_time = STALL + Duration::from_secs(request.size.unwrap_or(MAX_UNSTATED) / SLOWEST);
-                let call = client.get(&request.url).config().timeout_recv_body(Some(body_time)).build();
-                let response = call.call().map_err(|e| FetchError::Transfer { url: url(), reason: reasons(&e) })?;
-                let status = response.status();
-                match status.as_u16() {
-                    200 => self.store(request, response.into_body().into_reader()),
-                    403 | 404 | 410 => Err(FetchError::Gone { url: url(), status: status.to_string() }),
-                    _ => Err(FetchError::Transfer { url: url(), reason: format!("the server answers {status}") }),
-                }
+                let answer = client.get(&request.url).send().and_then(Answer::accepted)?;
+                let broken = |error| {
+                    let fault = Fault::of_body(error);
+                    FetchError::Http(helix_http::Error { url: request.url.clone(), fault })
+                };
+                self.store(request, answer, broken)
             }
         }
     }
 
-    /// Copies `source` aside, checks it, and gives it its name.
-    fn store(&self, request: &Request, source: impl Read) -> Result<u64, FetchError> {
+    /// Copies `source` aside, checks it, and gives it its name. `unread` says what an error of reading it means.
+    fn store(
+        &self,
+        request: &Request,
+        source: impl Read,
+        unread: impl FnOnce(std::io::Error) -> FetchError,
+    ) -> Result<u64, FetchError> {
         let path = self.path(&request.sha256);
         let folder = path.parent().expect("a blob lies in a folder");
         let write = |source| FetchError::Write { path: path.clone(), source };
@@ -179,7 +194,11 @@ impl Blobs {
         let mut aside = tempfile::Builder::new().prefix(".partial-").tempfile_in(folder).map_err(write)?;
         // One byte more than allowed is read, to tell a file of the right size from a longer one.
         let limit = request.size.unwrap_or(MAX_UNSTATED);
-        let (size, digest) = copy(source.take(limit + 1), aside.as_file_mut()).map_err(|e| e.named(request, &path))?;
+        let copied = copy(source.take(limit + 1), aside.as_file_mut());
+        let (size, digest) = copied.map_err(|e| match e {
+            CopyError::Read(e) => unread(e),
+            CopyError::Write(e) => write(e),
+        })?;
         if request.size.is_some_and(|expected| expected != size) || size > limit {
             return Err(mismatch(request, "size", limit.to_string(), size.to_string()));
         }
@@ -201,15 +220,6 @@ enum CopyError {
     Write(std::io::Error),
 }
 
-impl CopyError {
-    fn named(self, request: &Request, path: &Path) -> FetchError {
-        match self {
-            Self::Read(e) => FetchError::Transfer { url: request.url.clone(), reason: reasons(&e) },
-            Self::Write(source) => FetchError::Write { path: path.to_owned(), source },
-        }
-    }
-}
-
 fn copy(mut source: impl Read, target: &mut File) -> Result<(u64, String), CopyError> {
     let mut hash = Sha256::new();
     let mut buffer = vec![0; 128 * 1024];
@@ -225,27 +235,8 @@ fn copy(mut source: impl Read, target: &mut File) -> Result<(u64, String), CopyE
     }
 }
 
-fn client() -> ureq::Agent {
-    ureq::Agent::config_builder()
-        .user_agent(concat!("helix-image/", env!("CARGO_PKG_VERSION")))
-        .timeout_resolve(Some(STALL))
-        .timeout_connect(Some(STALL))
-        .timeout_recv_response(Some(STALL))
-        .http_status_as_error(false)
-        .max_idle_connections_per_host(PARALLEL)
-        .build()
-        .into()
-}
-
-/// An error with all its causes on one line.
-fn reasons(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(e) = cause {
-        text = format!("{text}: {e}");
-        cause = e.source();
-    }
-    text
+fn client() -> Result<Client, Fault> {
+    Client::new(Settings::of_machine(concat!("helix-image/", env!("CARGO_PKG_VERSION")))?)
 }
 
 /// The sha256 of a file, in hexadecimal.
@@ -318,14 +309,24 @@ mod tests {
         result.unwrap();
     }
 
+    fn fault_of(answers: Vec<String>, size: Option<u64>) -> FetchError {
+        fetch(serve(answers), size).0.unwrap_err().remove(0)
+    }
+
     #[test]
-    fn wrong_bytes_wrong_size_and_absence_are_told_apart() {
-        let (result, _dir) = fetch(serve(vec![answer("200 OK", "jello")]), Some(5));
-        assert!(matches!(result.unwrap_err()[0], FetchError::Mismatch { what: "sha256", .. }));
-        let (result, _dir) = fetch(serve(vec![answer("200 OK", "hello, and more")]), Some(5));
-        assert!(matches!(result.unwrap_err()[0], FetchError::Mismatch { what: "size", .. }));
-        let (result, _dir) = fetch(serve(vec![answer("404 Not Found", "")]), None);
-        assert!(matches!(result.unwrap_err()[0], FetchError::Gone { .. }));
+    fn wrong_bytes_wrong_size_refusal_and_absence_are_told_apart() {
+        let wrong = fault_of(vec![answer("200 OK", "jello")], Some(5));
+        assert!(matches!(wrong, FetchError::Mismatch { what: "sha256", .. }) && !wrong.is_gone(), "{wrong}");
+        let wrong = fault_of(vec![answer("200 OK", "hello, and more")], Some(5));
+        assert!(matches!(wrong, FetchError::Mismatch { what: "size", .. }) && !wrong.is_gone(), "{wrong}");
+        for status in ["404 Not Found", "410 Gone"] {
+            let gone = fault_of(vec![answer(status, "")], None);
+            assert!(gone.is_gone() && gone.to_string().contains("the server has no such file"), "{gone}");
+        }
+        for status in ["401 Unauthorized", "403 Forbidden"] {
+            let refused = fault_of(vec![answer(status, "")], None);
+            assert!(!refused.is_gone() && refused.to_string().contains("the server refuses it"), "{refused}");
+        }
     }
 
     #[test]
@@ -335,6 +336,8 @@ mod tests {
         std::fs::write(&path, "hello").unwrap();
         let (result, _dir) = fetch(format!("file:{}", path.display()), None);
         result.unwrap();
+        let (result, _dir) = fetch(format!("file:{}.none", path.display()), None);
+        assert!(result.unwrap_err()[0].is_gone());
     }
 
     #[test]

@@ -223,6 +223,31 @@ pub(crate) fn resolve(tree: &Path, inside: &Path) -> Result<PathBuf, rustix::io:
     Ok(PathBuf::from(std::ffi::OsString::from(path.into_string().map_err(|_| rustix::io::Errno::ILSEQ)?)))
 }
 
+/// Opens a file of a tree for reading, with symbolic links taken as the tree means them.
+///
+/// # Errors
+/// When there is no such file, and when it is none: a folder, a device or a pipe.
+pub fn open_inside(tree: &Path, inside: &Path) -> std::io::Result<std::fs::File> {
+    let root = rustix::fs::open(tree, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    // A pipe would be waited for.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = std::fs::File::from(rustix::fs::openat2(&root, inside, flags, Mode::empty(), ResolveFlags::IN_ROOT)?);
+    if file.metadata()?.is_file() { Ok(file) } else { Err(std::io::ErrorKind::InvalidInput.into()) }
+}
+
+/// The names in a folder of a tree, with symbolic links taken as the tree means them. Names that are no UTF-8 are left out.
+///
+/// # Errors
+/// When there is no such folder.
+pub fn names_inside(tree: &Path, inside: &Path) -> std::io::Result<Vec<String>> {
+    let root = rustix::fs::open(tree, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::openat2(&root, inside, flags, Mode::empty(), ResolveFlags::IN_ROOT)?;
+    let entries = rustix::fs::Dir::new(folder)?;
+    let names = entries.filter_map(Result::ok).filter_map(|entry| Some(entry.file_name().to_str().ok()?.to_owned()));
+    Ok(names.filter(|name| name != "." && name != "..").collect())
+}
+
 /// The digest of a folder's names, kinds, executable bits and contents: the key of what [`Writer::lay`] would write.
 ///
 /// # Errors
@@ -275,6 +300,23 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path().join("outside")).unwrap().count(), 0);
         let meta = std::fs::metadata(tree.join("usr/lib/a")).unwrap();
         assert_eq!((meta.mode() & 0o7777, meta.mtime()), (0o640, 7));
+    }
+
+    #[test]
+    fn a_tree_is_read_without_leaving_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        std::fs::create_dir_all(tree.join("etc/d")).unwrap();
+        std::fs::write(dir.path().join("secret"), "outside").unwrap();
+        std::fs::write(tree.join("etc/d/name"), "inside").unwrap();
+        symlink("/etc/d/name", tree.join("absolute")).unwrap();
+        symlink("../../secret", tree.join("up")).unwrap();
+        symlink(dir.path(), tree.join("out")).unwrap();
+        let read = |name: &str| open_inside(&tree, Path::new(name)).and_then(std::io::read_to_string).ok();
+        assert_eq!(read("absolute").as_deref(), Some("inside"));
+        assert_eq!((read("up"), read("out/secret"), read("etc/d")), (None, None, None));
+        assert_eq!(names_inside(&tree, Path::new("/etc/d")).unwrap(), ["name"]);
+        assert!(names_inside(&tree, Path::new("out")).is_err());
     }
 
     #[test]

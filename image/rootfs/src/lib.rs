@@ -10,19 +10,22 @@ pub mod artifact;
 pub mod bootstrap;
 pub mod chroot;
 pub mod clean;
+#[expect(dead_code, reason = "it is a program of its own, which build.rs compiles; what it has in common is used")]
+mod dispatch;
 pub mod emulation;
 mod error;
 pub mod fetch;
 pub mod files;
 mod mounts;
 pub mod namespace;
+mod refusal;
 pub mod settings;
 mod toolbox;
 
 pub use arch::Arch;
 pub use emulation::Emulation;
 pub use error::{ArchiveFault, ArchiveFaultKind, Error};
-pub use mounts::OverlayTree;
+pub use mounts::{OverlayTree, attempt as attempt_mounts};
 pub use toolbox::Toolbox;
 
 use std::path::{Path, PathBuf};

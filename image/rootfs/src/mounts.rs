@@ -106,6 +106,20 @@ impl Drop for Mounts {
     }
 }
 
+/// Makes the kinds of mounts that a build makes, in the empty folder `work`, and takes them away again. Must run inside the
+/// namespace of [`crate::namespace`].
+///
+/// # Errors
+/// When the kernel refuses one; the message names the likely reason.
+pub fn attempt(work: &Path) -> Result<(), Error> {
+    let [lower, memory] = ["lower", "memory"].map(|name| work.join(name));
+    for dir in [&lower, &memory] {
+        std::fs::create_dir(dir).map_err(|e| Error::io("creating", dir, e))?;
+    }
+    Mounts::default().tmpfs(&memory, "0755")?;
+    OverlayTree::new(&lower, &work.join("view")).map(drop)
+}
+
 /// Commas, colons and backslashes separate overlay options and must be escaped in paths.
 fn escape(path: &Path) -> String {
     let mut out = String::new();

@@ -12,14 +12,13 @@ use std::process::{Child, Command, Stdio};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::thread::{UnshareFlags, unshare_unsafe};
 
+use crate::refusal;
+
 /// Why the namespace could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The kernel refused the namespace itself.
-    #[error(
-        "the kernel refuses a user namespace: {0}\n  Ubuntu restricts them by default; allow them with\n    \
-         sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0\n  or run the command as root"
-    )]
+    #[error("the kernel refuses a user namespace: {0}\n  {hint}", hint = refusal::advice())]
     Refused(rustix::io::Errno),
     /// An ordinary user without a range of subordinate ids.
     #[error(
@@ -35,7 +34,7 @@ pub enum Error {
     #[error("mapping the ids of the user namespace failed: {0}")]
     Map(String),
     /// A mount call failed.
-    #[error("making the mounts private: {0}")]
+    #[error("making the mounts private: {0}\n  {hint}", hint = refusal::advice())]
     Mounts(rustix::io::Errno),
 }
 

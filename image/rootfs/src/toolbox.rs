@@ -64,7 +64,8 @@ impl Toolbox {
     }
 }
 
-/// The environment of every tool: nothing of the caller's but the way to the network and the place for temporary files.
+/// The environment of every tool: nothing of the caller's but the place for temporary files. apt, which alone needs the
+/// network, is told the way to it.
 pub(crate) fn clean_environment(cmd: Cmd) -> Cmd {
     let mut cmd = cmd
         .env_clear()
@@ -72,10 +73,8 @@ pub(crate) fn clean_environment(cmd: Cmd) -> Cmd {
         .env("LC_ALL", "C.UTF-8")
         .env("TZ", "UTC")
         .env("HOME", "/root");
-    for name in ["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "TMPDIR"] {
-        if let Some(value) = std::env::var_os(name) {
-            cmd = cmd.env(name, value);
-        }
+    if let Some(value) = std::env::var_os("TMPDIR") {
+        cmd = cmd.env("TMPDIR", value);
     }
     cmd
 }

@@ -1,4 +1,5 @@
-//! Assembles the app: everything is looked at first, all faults are told together, then the files are written aside.
+//! Assembles the app: everything is looked at first, all faults are told together, then the files are written aside. The parts that
+//! are given can be judged before those that are built.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,12 +19,6 @@ use crate::{check, icd, icon, info, layout, notices};
 pub struct Parts<'a> {
     /// The folder that UTM's build leaves (`sysroot-macOS-arm64`), with its licences.
     pub sysroot: &'a Path,
-    /// The program that macOS starts.
-    pub launcher: &'a Path,
-    /// The daemon that encodes for the guest.
-    pub host_encoder: &'a Path,
-    /// The same as a library.
-    pub host_encoder_library: &'a Path,
     /// The components of the project's own three files, as [`crate::of_crates`] gives them.
     pub own: &'a [Component],
     /// The VM.
@@ -32,6 +27,17 @@ pub struct Parts<'a> {
     pub version: &'a str,
     /// The time that all files claim to be of, in seconds since 1970.
     pub epoch: u32,
+}
+
+/// The project's own programs.
+#[derive(Debug, Clone, Copy)]
+pub struct Programs<'a> {
+    /// The program that macOS starts.
+    pub launcher: &'a Path,
+    /// The daemon that encodes for the guest.
+    pub host_encoder: &'a Path,
+    /// The same as a library.
+    pub host_encoder_library: &'a Path,
 }
 
 /// How the app comes to its VM.
@@ -56,15 +62,20 @@ impl<'a> Vm<'a> {
     }
 }
 
-/// Makes the app of `parts` at the path `to`; a Helix.app that is there gives way when the new one is whole and checked.
+/// Everything that is wrong with the parts, so that it is told before the programs are built.
+pub fn judge(parts: &Parts<'_>) -> Vec<Fault> {
+    plan(parts, None).err().unwrap_or_default()
+}
+
+/// Makes the app of `parts` and `programs` at the path `to`; a Helix.app that is there gives way when the new one is whole and checked.
 ///
 /// # Errors
 /// With all faults of the parts, or when a file cannot be written. `to` is as it was then.
-pub fn assemble(parts: &Parts<'_>, to: &Path) -> Result<(), Error> {
+pub fn assemble(parts: &Parts<'_>, programs: &Programs<'_>, to: &Path) -> Result<(), Error> {
     if to.symlink_metadata().is_ok() && !is_ours(to) {
         return Err(Error::Taken(to.to_owned()));
     }
-    let entries = plan(parts).map_err(Error::Faults)?;
+    let entries = plan(parts, Some(programs)).map_err(Error::Faults)?;
     let parent = match to.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -95,19 +106,22 @@ fn is_ours(app: &Path) -> bool {
     info.is_ok_and(|info| info.contains(&format!("<string>{}</string>", info::IDENTIFIER)))
 }
 
-/// All files and links of the app by their paths below `Contents`, the disk excepted.
-fn plan(parts: &Parts<'_>) -> Result<BTreeMap<String, Entry>, Vec<Fault>> {
+/// All files and links of the app by their paths below `Contents`, the disk excepted; without `programs`, what is known without
+/// them.
+fn plan(parts: &Parts<'_>, programs: Option<&Programs<'_>>) -> Result<BTreeMap<String, Entry>, Vec<Fault>> {
     let mut sysroot = Sysroot::open(parts.sysroot).map_err(|fault| {
         let of_image = image::read(parts.vm.folder()).err().unwrap_or_default();
         [vec![fault], of_image].concat()
     })?;
-    sysroot.add(parts.host_encoder_library);
+    if let Some(programs) = programs {
+        sysroot.add(programs.host_encoder_library);
+    }
     let mut plan = Plan::new(&sysroot);
-    plan.binaries(parts);
+    plan.binaries(programs);
     plan.description();
     plan.qemu_data();
     plan.vm(parts);
-    plan.words(parts);
+    plan.words(parts, programs);
     if plan.faults.is_empty() { Ok(plan.entries) } else { Err(plan.faults) }
 }
 
@@ -139,10 +153,14 @@ impl<'a> Plan<'a> {
     }
 
     /// Programs, and frameworks of everything that they load.
-    fn binaries(&mut self, parts: &Parts<'_>) {
+    fn binaries(&mut self, programs: Option<&Programs<'_>>) {
         let mut closure = Closure::new(self.sysroot);
-        closure.program(parts.launcher, layout::LAUNCHER);
-        closure.program(parts.host_encoder, layout::HOST_ENCODER);
+        if let Some(programs) = programs {
+            closure.program(programs.launcher, layout::LAUNCHER);
+            closure.program(programs.host_encoder, layout::HOST_ENCODER);
+            let library = programs.host_encoder_library.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            closure.root(&library, "the library of the host encoder is built by\n    cargo xtask build-host-encoder --target aarch64-apple-darwin");
+        }
         for name in layout::OF_SYSROOT {
             let from = self.sysroot.path(&format!("bin/{name}"));
             match self.sysroot.real(&from) {
@@ -150,8 +168,6 @@ impl<'a> Plan<'a> {
                 Err(fault) => closure.faults.push(fault),
             }
         }
-        let encoder = parts.host_encoder_library.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        closure.root(&encoder, "the library of the host encoder is built by\n    cargo xtask build-host-encoder --target aarch64-apple-darwin");
         closure.root(layout::MOLTENVK, "Vulkan's driver; it is built by UTM's scripts/build_dependencies.sh");
         for name in layout::LOADED_BY_NAME {
             closure.root(name, "libepoxy loads it when QEMU runs; it is built by UTM's scripts/build_dependencies.sh");
@@ -231,14 +247,14 @@ impl<'a> Plan<'a> {
     }
 
     /// What is written for macOS and for people: information, icon, licences.
-    fn words(&mut self, parts: &Parts<'_>) {
+    fn words(&mut self, parts: &Parts<'_>, programs: Option<&Programs<'_>>) {
         if !info::is_version(parts.version) {
             self.faults.push(Fault::new("Info.plist", Wrong::Version(parts.version.to_owned())));
         }
         self.bytes(layout::INFO, info::of_app(parts.version));
         self.bytes(layout::PKG_INFO, info::PKG_INFO.to_vec());
         self.bytes(layout::ICON, icon::file());
-        let mut components = vec![self.own(parts)];
+        let mut components = vec![self.own(parts, programs)];
         components.extend(component::of_sysroot(&self.sysroot.path(""), &self.taken, &mut self.faults));
         components.extend(parts.own.iter().cloned());
         components.sort();
@@ -247,9 +263,10 @@ impl<'a> Plan<'a> {
     }
 
     /// The project's own files.
-    fn own(&self, parts: &Parts<'_>) -> Component {
-        let library = self.sysroot.library(&parts.host_encoder_library.display().to_string());
-        let library = library.ok().flatten().map(|library| layout::library(&library.name));
+    fn own(&self, parts: &Parts<'_>, programs: Option<&Programs<'_>>) -> Component {
+        let library =
+            programs.and_then(|p| self.sysroot.library(&p.host_encoder_library.display().to_string()).ok()?);
+        let library = library.map(|library| layout::library(&library.name));
         let files = [Some(layout::LAUNCHER.to_owned()), Some(layout::HOST_ENCODER.to_owned()), library];
         let text = |title: &str, text: &str| Text { title: title.to_owned(), text: text.to_owned() };
         Component {

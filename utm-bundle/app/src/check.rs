@@ -72,6 +72,7 @@ impl Check {
             let Ok(entry) = entry else { continue };
             let name = entry.file_name().to_string_lossy().into_owned();
             if name == "_CodeSignature" {
+                self.seal(folder, &entry.path());
                 continue;
             }
             let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
@@ -96,6 +97,18 @@ impl Check {
             self.entries.insert(path.clone(), found);
             if kind.is_dir() {
                 self.walk(&path);
+            }
+        }
+    }
+
+    /// The modes of a signature's folder and of what is in it; the rest of it is judged elsewhere.
+    fn seal(&mut self, folder: &str, seal: &Path) {
+        let inside = std::fs::read_dir(seal).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+        for path in std::iter::once(seal.to_owned()).chain(inside) {
+            let Ok(metadata) = path.symlink_metadata() else { continue };
+            let below = path.strip_prefix(&self.contents).unwrap_or(Path::new(folder)).display().to_string();
+            if !metadata.is_symlink() {
+                self.mode(&below, metadata.permissions().mode() & 0o7777, metadata.is_dir());
             }
         }
     }

@@ -71,6 +71,12 @@ pub enum Wrong {
     /// A component without a licence.
     #[error("the component {0} has no licence, or no text of it")]
     NoLicence(String),
+    /// A container image without a licence.
+    #[error(
+        "the container image {0} has no known licence: it has no packages of Debian, Ubuntu or Alpine and no label \
+         org.opencontainers.image.licenses; state it in the recipe as\n    container-images: … licence: …\nand build the image anew"
+    )]
+    NoLicenceOfContainer(String),
     /// The image cannot be taken.
     #[error("{0}")]
     Image(String),

@@ -1,6 +1,6 @@
 //! The image in the app: whole, or where it can be had; and what is in it, for the notices.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -40,28 +40,26 @@ pub(crate) struct Manifest {
     pub(crate) architecture: String,
     pub(crate) size: u64,
     pub(crate) artifacts: BTreeMap<String, String>,
-    #[serde(default)]
-    container_images: Vec<Container>,
-}
-
-#[derive(Deserialize)]
-struct Container {
-    source: String,
 }
 
 #[derive(Deserialize)]
 struct Bill {
-    components: Vec<Package>,
+    components: Vec<Component>,
 }
 
+/// A package, or a container image with its packages.
 #[derive(Deserialize)]
-struct Package {
+struct Component {
+    #[serde(rename = "type", default)]
+    kind: String,
     name: String,
     version: String,
     #[serde(default)]
     purl: String,
     #[serde(default)]
     licenses: Vec<Choice>,
+    #[serde(default)]
+    components: Vec<Component>,
 }
 
 #[derive(Deserialize)]
@@ -129,26 +127,61 @@ fn bill(path: &Path, digest: &str) -> Result<Bill, Fault> {
     serde_json::from_slice(&bytes).map_err(|e| refuse(format!("is no bill of materials: {e}")))
 }
 
-/// What the disk holds. A package of Debian has its licence in the disk, whether or not the bill names it; anything else
-/// without one is a fault.
+impl Component {
+    fn licences(&self) -> Vec<&str> {
+        self.licenses.iter().filter_map(Choice::name).collect()
+    }
+
+    /// A package of Debian has its licence in the disk, whether or not the bill names it.
+    fn is_of_debian(&self) -> bool {
+        self.purl.starts_with("pkg:deb/")
+    }
+
+    /// Whether its licence can be found: its own, or that of all its parts.
+    fn is_licensed(&self) -> bool {
+        let of_parts = !self.components.is_empty() && self.components.iter().all(Self::is_licensed);
+        self.is_of_debian() || of_parts || !self.licences().is_empty()
+    }
+
+    fn unlicensed(&self) -> Wrong {
+        let what = format!("{} {}", self.name, self.version);
+        if self.kind == "container" { Wrong::NoLicenceOfContainer(what) } else { Wrong::NoLicence(what) }
+    }
+
+    fn line(&self) -> String {
+        let names = self.licences();
+        let names = if names.is_empty() { "see its copyright file".to_owned() } else { names.join(", ") };
+        format!("{} {}: {names}\n", self.name, self.version)
+    }
+}
+
+/// What the disk holds. Anything without a licence is a fault; what is there several times is named once.
 fn notices(manifest: &Manifest, bill: &Bill, path: &Path) -> Result<String, Vec<Fault>> {
+    let unlicensed = bill.components.iter().filter(|component| !component.is_licensed());
+    let mut faults: Vec<Fault> = Vec::new();
+    for fault in unlicensed.map(|component| Fault::new(path, component.unlicensed())) {
+        if !faults.contains(&fault) {
+            faults.push(fault);
+        }
+    }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
     let mut text = format!(
         "The VM's disk ({}) holds these packages. The text of each licence is in the disk, for a Debian package in\n\
          /usr/share/doc/PACKAGE/copyright.\n\n",
         manifest.recipe
     );
-    let mut faults = Vec::new();
-    for package in &bill.components {
-        let names: Vec<&str> = package.licenses.iter().filter_map(Choice::name).collect();
-        let of_debian = package.purl.starts_with("pkg:deb/");
-        if names.is_empty() && !of_debian {
-            faults.push(Fault::new(path, Wrong::NoLicence(format!("{} {}", package.name, package.version))));
-        }
-        let names = if names.is_empty() { "see its copyright file".to_owned() } else { names.join(", ") };
-        text.push_str(&format!("{} {}: {names}\n", package.name, package.version));
+    let (containers, packages): (Vec<_>, Vec<_>) = bill.components.iter().partition(|c| c.kind == "container");
+    packages.iter().for_each(|package| text.push_str(&package.line()));
+    let mut named = BTreeSet::new();
+    for container in containers.iter().filter(|container| named.insert((&container.name, &container.version))) {
+        let head = "holds these packages. The text of each licence is in it:";
+        text.push_str(&match container.components.is_empty() {
+            true => format!("\nThe container image {}", container.line()),
+            false => format!("\nThe container image {} {} {head}\n\n", container.name, container.version),
+        });
+        container.components.iter().for_each(|package| text.push_str(&package.line()));
     }
-    for container in &manifest.container_images {
-        text.push_str(&format!("container image {}: see the licences in it\n", container.source));
-    }
-    if faults.is_empty() { Ok(text) } else { Err(faults) }
+    Ok(text)
 }

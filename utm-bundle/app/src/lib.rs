@@ -22,7 +22,7 @@ mod notices;
 mod sysroot;
 mod write;
 
-pub use crate::app::{Parts, Vm, assemble};
+pub use crate::app::{Parts, Programs, Vm, assemble, judge};
 pub use crate::check::check;
 pub use crate::crates::of_crates;
 pub use crate::fault::{Error, Fault, Wrong};

@@ -5,6 +5,9 @@ use std::path::{Path, PathBuf};
 /// Why there is no new bundle, or nothing was checked.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// There are no sources to build from.
+    #[error(transparent)]
+    Project(#[from] helix_project::Error),
     /// The place cannot be used.
     #[error("{}: {why}", path.display())]
     Place {
@@ -55,6 +58,9 @@ pub enum Error {
         /// The steps, each with the reason.
         steps: Vec<String>,
     },
+    /// More than one of these.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<Error>),
     /// The system refused something on a file.
     #[error("{doing} {}: {source}", path.display())]
     Io {
@@ -77,7 +83,7 @@ impl Error {
             _ => 5,
         };
         match self {
-            Self::Place { .. } | Self::App(helix_app::Error::Taken(_)) => 2,
+            Self::Place { .. } | Self::Project(_) | Self::App(helix_app::Error::Taken(_)) => 2,
             Self::Utm(helix_utm_package::Error::Target { .. }) => 2,
             Self::Launcher(error) => error.exit_code(),
             Self::HostEncoder(error) => error.exit_code(),
@@ -91,6 +97,7 @@ impl Error {
             Self::Utm(helix_utm_package::Error::Architecture(_) | helix_utm_package::Error::Faults { .. }) => 3,
             Self::Archive(helix_archives::Error::Folder { .. } | helix_archives::Error::Volume { .. }) => 3,
             Self::Provenance(helix_provenance::Error::Key { .. } | helix_provenance::Error::Image { .. }) => 3,
+            Self::Several(all) => all.iter().map(Self::exit_code).min().unwrap_or(5),
             Self::Faults { .. } => 6,
             Self::NotRun { .. } => 7,
             _ => 5,

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use helix_bundle::{CheckArgs, Error, MakeArgs, Progress, ValidateArgs, check, make, validate};
+use helix_bundle::{CheckArgs, Error, Made, MakeArgs, Progress, ValidateArgs, check, make, validate};
 
 /// Makes and checks Helix.app and helix-linux.utm.
 #[derive(Debug, Parser)]
@@ -34,6 +34,10 @@ impl Progress for Lines {
     }
 }
 
+fn make_here(args: &MakeArgs) -> Result<Made, Error> {
+    make(args, &helix_project::sources()?, &Lines)
+}
+
 fn main() -> ExitCode {
     let result = match Verb::parse() {
         Verb::Validate(args) => validate(&args, Path::new("."), &Lines).and_then(|validated| {
@@ -42,7 +46,7 @@ fn main() -> ExitCode {
             }
             validated.verdict()
         }),
-        Verb::Make(args) => make(&args, Path::new("."), &Lines).map(|made| {
+        Verb::Make(args) => make_here(&args).map(|made| {
             made.files.iter().for_each(|file| println!("{}  {}", file.sha256, file.file.display()));
         }),
         Verb::Check(args) => check(&args).and_then(|all| {

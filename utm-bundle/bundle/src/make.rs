@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
-use helix_app::{Component, Parts, Vm};
+use helix_app::{Component, Parts, Programs, Vm};
 use helix_archives::{Tree, Volume};
 use helix_command::Cmd;
 use helix_products::{Artifact, LAUNCHER_IMPORTS, Order, Target};
 use helix_provenance::{Build, Key, Source};
 use helix_signing::{CertificateFiles, Identity, Report, Timestamps};
+use helix_vm::life;
 use serde::Serialize;
 use serde_json::json;
 
@@ -77,18 +78,19 @@ pub struct MadeFile {
 /// When a part is missing or not good, with all faults of it, and when something cannot be built or written. What was in the
 /// folder before stays then.
 pub fn make(args: &MakeArgs, root: &Path, progress: &dyn Progress) -> Result<Made, Error> {
-    // What takes a second is refused before what takes minutes.
-    let (key, signer) = (key(args)?, signer(args)?);
-    must_fit_disk_image(args)?;
-    #[cfg(feature = "notarization")]
-    must_be_vouched_for(args)?;
-    helix_utm_package::check_arguments(&args.utm_argument)?;
-    #[cfg(feature = "notarization")]
-    let notary = if args.notarize { Some(helix_notary::Service::from_environment()?) } else { None };
-    let output = Output::start(&args.output)?;
+    // What the caller's shell masks must not show in a bundle.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    let Ready {
+        key,
+        signer,
+        output,
+        own,
+        #[cfg(feature = "notarization")]
+        notary,
+    } = ready(args, root)?;
     let folder = output.folder();
     let app = folder.join(APP);
-    assemble(args, root, &app, progress)?;
+    assemble(args, root, &own, &app, progress)?;
     let signature = sign(&app, &signer, progress)?;
     #[cfg(feature = "notarization")]
     let signature = match &notary {
@@ -110,6 +112,78 @@ pub fn make(args: &MakeArgs, root: &Path, progress: &dyn Progress) -> Result<Mad
     };
     let files = published.iter().map(file).collect::<Result<_, Error>>()?;
     Ok(Made { app: place.join(APP), signature, utm_uuid, files })
+}
+
+/// What was judged before anything is built.
+struct Ready {
+    key: Option<Key>,
+    signer: Signer,
+    output: Output,
+    /// The licences of what the project's own programs are made of.
+    own: Vec<Component>,
+    #[cfg(feature = "notarization")]
+    notary: Option<helix_notary::Service>,
+}
+
+/// Judges everything that takes a second, before what takes minutes; all that is wrong is told together.
+fn ready(args: &MakeArgs, root: &Path) -> Result<Ready, Error> {
+    let mut wrong = Vec::new();
+    let key = heard(key(args), &mut wrong).flatten();
+    let signer = heard(signer(args), &mut wrong);
+    #[cfg(feature = "notarization")]
+    let notary = {
+        heard(must_be_vouched_for(args), &mut wrong);
+        let asked = args.notarize.then(|| helix_notary::Service::from_environment().map_err(Error::from));
+        heard(asked.transpose(), &mut wrong).flatten()
+    };
+    heard(helix_utm_package::check_arguments(&args.utm_argument).map_err(Error::from), &mut wrong);
+    let own = heard(own(root), &mut wrong).unwrap_or_default();
+    heard(judge(args), &mut wrong);
+    heard(must_fit_disk_image(args), &mut wrong);
+    let output = heard(Output::start(&args.output), &mut wrong);
+    match (signer, output) {
+        (Some(signer), Some(output)) if wrong.is_empty() => Ok(Ready {
+            key,
+            signer,
+            output,
+            own,
+            #[cfg(feature = "notarization")]
+            notary,
+        }),
+        _ if wrong.len() == 1 => Err(wrong.remove(0)),
+        _ => Err(Error::Several(wrong)),
+    }
+}
+
+/// The value; an error goes to the others.
+fn heard<T>(result: Result<T, Error>, wrong: &mut Vec<Error>) -> Option<T> {
+    result.map_err(|error| wrong.push(error)).ok()
+}
+
+/// What is wrong with sysroot and image. The disk is not read: its digest is compared while it is copied.
+fn judge(args: &MakeArgs) -> Result<(), Error> {
+    let faults = helix_app::judge(&parts(args, &[]));
+    if !faults.is_empty() {
+        return Err(helix_app::Error::Faults(faults).into());
+    }
+    let image = life::Image::read(&args.image).map_err(helix_app::Error::Image)?;
+    let missing = |error| life::Error::Image {
+        path: image.folder.clone(),
+        reason: format!(
+            "disk.qcow2: {error}\n  build the image anew with\n    cargo xtask build-image {}",
+            image.recipe
+        ),
+    };
+    Ok(std::fs::metadata(image.disk()).map(drop).map_err(missing).map_err(helix_app::Error::Image)?)
+}
+
+/// What the app is made of besides the project's own programs.
+fn parts<'a>(args: &'a MakeArgs, own: &'a [Component]) -> Parts<'a> {
+    let vm = match (args.vm, &args.disk_url) {
+        (VmArg::Download, Some(url)) => Vm::Download { image: &args.image, url },
+        _ => Vm::Embed(&args.image),
+    };
+    Parts { sysroot: &args.sysroot, own, vm, version: &args.app_version, epoch: TIME }
 }
 
 fn key(args: &MakeArgs) -> Result<Option<Key>, Error> {
@@ -166,7 +240,7 @@ fn signer(args: &MakeArgs) -> Result<Signer, Error> {
     Ok(Signer::Own(Identity::load(&files, timestamps)?))
 }
 
-fn assemble(args: &MakeArgs, root: &Path, app: &Path, progress: &dyn Progress) -> Result<(), Error> {
+fn assemble(args: &MakeArgs, root: &Path, own: &[Component], app: &Path, progress: &dyn Progress) -> Result<(), Error> {
     progress.begin("programs");
     let say = |text: &str| progress.say(text);
     let order =
@@ -179,21 +253,12 @@ fn assemble(args: &MakeArgs, root: &Path, app: &Path, progress: &dyn Progress) -
     let encoder = helix_host_encoder_artifacts::build(&encoder, root, &say)?;
     progress.end("");
     progress.begin("app");
-    let vm = match (args.vm, &args.disk_url) {
-        (VmArg::Download, Some(url)) => Vm::Download { image: &args.image, url },
-        _ => Vm::Embed(&args.image),
-    };
-    let parts = Parts {
-        sysroot: &args.sysroot,
+    let programs = Programs {
         launcher: of(&launcher, "Helix")?,
         host_encoder: of(&encoder, "helix-host-encoder")?,
         host_encoder_library: of(&encoder, "libhelix_host_encoder_capi.dylib")?,
-        own: &own(root)?,
-        vm,
-        version: &args.app_version,
-        epoch: TIME,
     };
-    helix_app::assemble(&parts, app)?;
+    helix_app::assemble(&parts(args, own), &programs, app)?;
     progress.end("");
     Ok(())
 }

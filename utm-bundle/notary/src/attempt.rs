@@ -1,7 +1,6 @@
 //! One request, and what comes of it.
 
-use ureq::Body;
-use ureq::http::Response;
+use helix_http::{Answer, Fault};
 
 use crate::answers::said;
 use crate::error::Error;
@@ -16,31 +15,23 @@ pub(crate) enum Attempt {
     Never(Error),
 }
 
-/// The whole of an answer, when it is a yes.
-pub(crate) fn judge(doing: &'static str, mut answer: Response<Body>) -> Result<Vec<u8>, Attempt> {
-    let status = answer.status();
-    let body = answer.body_mut().with_config().limit(LARGEST_ANSWER).read_to_vec();
-    if status.is_server_error() || [408, 429].contains(&status.as_u16()) {
-        return Err(Attempt::Again(format!("the server says {status}")));
+/// The whole of an answer, when it is a yes. An address may have secrets in it, and is never told.
+pub(crate) fn judge(doing: &'static str, answer: Result<Answer, helix_http::Error>) -> Result<Vec<u8>, Attempt> {
+    let failed = |fault: Fault| {
+        let why = fault.to_string();
+        if fault.is_temporary() { Attempt::Again(why) } else { Attempt::Never(Error::Failed { doing, why }) }
+    };
+    let answer = answer.map_err(|error| failed(error.fault))?;
+    let (status, text) = (answer.status(), answer.status_text());
+    let body = answer.bytes(LARGEST_ANSWER);
+    if status >= 500 || [408, 429].contains(&status) {
+        return Err(Attempt::Again(format!("the server says {text}")));
     }
-    let body = body.map_err(|error| match error {
-        ureq::Error::BodyExceedsLimit(_) => {
-            Attempt::Never(Error::Failed { doing, why: format!("the answer has more than {LARGEST_ANSWER} bytes") })
-        }
-        error => without_url(&error),
-    })?;
-    if status.is_success() {
+    let body = body.map_err(|error| failed(error.fault))?;
+    if (200..300).contains(&status) {
         return Ok(body);
     }
-    let why = format!("the server says {status}{}", said(&body));
-    let unauthorized = status.as_u16() == 401 && doing != "sending the app";
+    let why = format!("the server says {text}{}", said(&body));
+    let unauthorized = status == 401 && doing != "sending the app";
     Err(Attempt::Never(if unauthorized { Error::Unauthorized { doing, why } } else { Error::Failed { doing, why } }))
-}
-
-/// An error without the URL, which may have secrets in it.
-pub(crate) fn without_url(error: &ureq::Error) -> Attempt {
-    Attempt::Again(match error {
-        ureq::Error::BadUri(_) => "the address is none".to_owned(),
-        error => error.to_string(),
-    })
 }

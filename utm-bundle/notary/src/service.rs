@@ -5,15 +5,15 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use helix_http::{Client, Settings};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use ureq::Agent;
 use url::Url;
 use uuid::Uuid;
 
 use crate::answers::{Data, Log, Logs, State, Submission, json_of};
-use crate::attempt::{Attempt, judge, without_url};
+use crate::attempt::{Attempt, judge};
 use crate::credentials::Credentials;
 use crate::error::{Error, Issue};
 use crate::ticket;
@@ -23,6 +23,8 @@ use crate::upload::check_size;
 pub const URL_VARIABLE: &str = "HELIX_NOTARY_URL";
 const API: &str = "https://appstoreconnect.apple.com";
 const TICKETS: &str = "https://api.apple-cloudkit.com";
+/// The kind of what is asked.
+const JSON: &str = "application/json";
 /// How often something is tried that may go better the next time.
 const ATTEMPTS: u32 = 4;
 /// How long an answer may take.
@@ -61,7 +63,7 @@ pub enum Event {
 /// Apple's notary service.
 #[derive(Debug)]
 pub struct Service {
-    agent: Agent,
+    http: Client,
     credentials: Credentials,
     /// A server that stands for all of Apple's.
     instead: Option<Url>,
@@ -84,16 +86,13 @@ impl Service {
     /// When that is no server on this machine.
     pub fn new(credentials: Credentials, instead: Option<&str>, patience: Patience) -> Result<Self, Error> {
         let instead = instead.map(on_this_machine).transpose()?;
-        let agent = Agent::config_builder()
-            .user_agent(concat!("helix-notary/", env!("CARGO_PKG_VERSION")))
-            .timeout_connect(Some(STALL))
-            .timeout_recv_response(Some(STALL))
-            .timeout_recv_body(Some(STALL))
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .build()
-            .new_agent();
-        Ok(Self { agent, credentials, instead, patience })
+        let unusable =
+            |fault: helix_http::Fault| Error::Failed { doing: "setting up the way to Apple", why: fault.to_string() };
+        let settings = Settings::of_machine(concat!("helix-notary/", env!("CARGO_PKG_VERSION"))).map_err(unusable)?;
+        // What is sent is for the server that was named, and for no other.
+        let settings = Settings { stall: STALL, redirects: false, ..settings };
+        let http = Client::new(settings).map_err(unusable)?;
+        Ok(Self { http, credentials, instead, patience })
     }
 
     /// The ticket for an app, by the hash of its own program's code directory. `archive` has the app; it is sent, and the verdict
@@ -186,9 +185,7 @@ impl Service {
         if url.scheme() != "https" && !own {
             return Err(Error::Failed { doing: DOING, why: "it is at a place that is not protected".to_owned() });
         }
-        let answer = self.patiently(DOING, |agent| {
-            judge(DOING, agent.get(url.as_str()).call().map_err(|error| without_url(&error))?)
-        })?;
+        let answer = self.patiently(DOING, |http| judge(DOING, http.get(url.as_str()).send()))?;
         let log: Log = json_of(DOING, &answer)?;
         Ok(log.issues.unwrap_or_default())
     }
@@ -199,9 +196,8 @@ impl Service {
         let base = self.instead.as_ref().map_or(TICKETS, |url| url.as_str().trim_end_matches('/'));
         let url = format!("{base}/database/1/com.apple.gk.ticket-delivery/production/public/records/lookup");
         let question = ticket::question(cd_hash).to_string();
-        let answer = self.patiently(DOING, |agent| {
-            let request = agent.post(&url).content_type("application/json");
-            judge(DOING, request.send(&question).map_err(|error| without_url(&error))?)
+        let answer = self.patiently(DOING, |http| {
+            judge(DOING, http.post(&url).header("content-type", JSON).body(question.as_str()).send())
         })?;
         let answer: Value = json_of(DOING, &answer)?;
         ticket::of_answer(&answer, cd_hash).map_err(|why| Error::Failed { doing: DOING, why: why.to_owned() })
@@ -217,17 +213,15 @@ impl Service {
         let base = self.instead.as_ref().map_or(API, |url| url.as_str().trim_end_matches('/'));
         let url = format!("{base}/notary/v2/{path}");
         let bearer = format!("Bearer {}", self.credentials.token().map_err(Attempt::Never)?);
-        let answer = match question.map(Value::to_string) {
-            Some(text) => {
-                self.agent.post(&url).header("authorization", bearer).content_type("application/json").send(&text)
-            }
-            None => self.agent.get(&url).header("authorization", bearer).call(),
+        let request = match question.map(Value::to_string) {
+            Some(text) => self.http.post(&url).header("content-type", JSON).body(text),
+            None => self.http.get(&url),
         };
-        judge(doing, answer.map_err(|error| without_url(&error))?)
+        judge(doing, request.header("authorization", &bearer).send())
     }
 
-    pub(crate) fn agent(&self) -> &Agent {
-        &self.agent
+    pub(crate) fn http(&self) -> &Client {
+        &self.http
     }
 
     pub(crate) fn instead(&self) -> Option<&Url> {
@@ -242,11 +236,11 @@ impl Service {
     pub(crate) fn patiently(
         &self,
         doing: &'static str,
-        mut request: impl FnMut(&Agent) -> Result<Vec<u8>, Attempt>,
+        mut request: impl FnMut(&Client) -> Result<Vec<u8>, Attempt>,
     ) -> Result<Vec<u8>, Error> {
         let mut attempt = 1;
         loop {
-            match request(&self.agent) {
+            match request(&self.http) {
                 Ok(answer) => return Ok(answer),
                 Err(Attempt::Never(error)) => return Err(error),
                 Err(Attempt::Again(why)) if attempt == ATTEMPTS => {

@@ -2,18 +2,19 @@
 //! given up soon.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use helix_http::Client;
 use rusty_s3::actions::{AbortMultipartUpload, CompleteMultipartUpload, CreateMultipartUpload, S3Action, UploadPart};
 use rusty_s3::{Bucket, Credentials, UrlStyle};
-use ureq::{Agent, SendBody};
 use url::Url;
 
 use crate::answers::{Upload, is_complete, upload_id};
-use crate::attempt::{Attempt, judge, without_url};
+use crate::attempt::{Attempt, judge};
 use crate::error::Error;
 use crate::service::{Event, STALL, Service};
 
@@ -94,9 +95,9 @@ impl Sending<'_> {
     }
 
     fn begin(&self) -> Result<String, Error> {
-        let answer = self.service.patiently(DOING, |agent| {
+        let answer = self.service.patiently(DOING, |http| {
             let url = self.url(CreateMultipartUpload::new(&self.bucket, Some(&self.key), self.object));
-            judge(DOING, agent.post(url.as_str()).send_empty().map_err(|error| without_url(&error))?)
+            judge(DOING, http.post(url.as_str()).body("").send())
         })?;
         let strange = || Error::Failed { doing: DOING, why: "the answer names no upload".to_owned() };
         upload_id(&answer).ok_or_else(strange)
@@ -122,27 +123,34 @@ impl Sending<'_> {
         hear: &mut dyn FnMut(Event),
     ) -> Result<String, Error> {
         let mut tag = None;
-        self.service.patiently(DOING, |agent| {
+        self.service.patiently(DOING, |http| {
             let url = self.url(UploadPart::new(&self.bucket, Some(&self.key), self.object, number, id));
-            let request = agent.put(url.as_str()).config().timeout_per_call(Some(self.time())).build();
-            let request = request.header("content-length", bytes.len().to_string());
-            let mut counted = Counted { bytes, done: start, size: self.size, hear };
-            let answer = request.send(SendBody::from_reader(&mut counted)).map_err(|error| without_url(&error))?;
-            tag = answer.headers().get("etag").and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+            let (counts, counted) = channel();
+            let body = Counted { bytes: Cursor::new(bytes.to_vec()), counts };
+            let request = http.put(url.as_str()).patience(self.time()).body_of(body, bytes.len() as u64);
+            let answer = std::thread::scope(|scope| {
+                let sending = scope.spawn(|| request.send());
+                // It ends with the body, which ends with the request.
+                for done in counted {
+                    hear(Event::Uploaded(start + done, self.size));
+                }
+                sending.join().expect("sending does not panic")
+            });
+            if let Ok(answer) = &answer {
+                tag = answer.header("etag").map(str::to_owned);
+            }
             judge(DOING, answer)
         })?;
         tag.ok_or_else(|| Error::Failed { doing: DOING, why: "the answer to a part has no ETag".to_owned() })
     }
 
     fn complete(&self, id: &str, tags: &[String]) -> Result<(), Error> {
-        let send = |agent: &Agent| {
+        let send = |http: &Client| {
             let tags = tags.iter().map(String::as_str);
             let action = CompleteMultipartUpload::new(&self.bucket, Some(&self.key), self.object, id, tags);
             let (url, body) = (self.url(action.clone()), action.body());
             // Putting a large file together takes S3 minutes.
-            let request = agent.post(url.as_str()).config().timeout_recv_response(Some(self.time()));
-            let request = request.timeout_recv_body(Some(self.time())).build();
-            let answer = judge(DOING, request.send(&body).map_err(|error| without_url(&error))?)?;
+            let answer = judge(DOING, http.post(url.as_str()).patience(self.time()).body(body).send())?;
             let failed = || Attempt::Again("the server does not put the parts together".to_owned());
             if is_complete(&answer) { Ok(answer) } else { Err(failed()) }
         };
@@ -152,23 +160,21 @@ impl Sending<'_> {
     /// Has the parts thrown away. When that fails too, they are thrown away later, by whoever owns the bucket.
     fn abort(&self, id: &str) {
         let url = self.url(AbortMultipartUpload::new(&self.bucket, Some(&self.key), self.object, id));
-        let _ = self.service.agent().delete(url.as_str()).call();
+        let _ = self.service.http().delete(url.as_str()).send();
     }
 }
 
-/// The bytes of a part, which tell how much of the file was read.
-struct Counted<'a> {
-    bytes: &'a [u8],
-    done: u64,
-    size: u64,
-    hear: &'a mut dyn FnMut(Event),
+/// The bytes of a part, which tell how many of them were read.
+struct Counted {
+    bytes: Cursor<Vec<u8>>,
+    counts: Sender<u64>,
 }
 
-impl Read for Counted<'_> {
+impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let read = self.bytes.read(buffer)?;
-        self.done += read as u64;
-        (self.hear)(Event::Uploaded(self.done, self.size));
+        // Who counts stays until the end.
+        let _ = self.counts.send(self.bytes.position());
         Ok(read)
     }
 }

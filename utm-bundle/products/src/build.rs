@@ -36,7 +36,7 @@ pub struct Order<'a> {
     pub target: Target,
     /// The folder of the workspace.
     pub root: &'a Path,
-    /// Where the files go, in a folder of the target's name; what is needed on the way is in `build` beside that.
+    /// Where the files go, in a folder of the target's name.
     pub output: &'a Path,
     /// The list of what may be taken from macOS, relative to the root.
     pub imports: &'a str,
@@ -90,12 +90,12 @@ pub struct MacFacts {
 /// is in the folder.
 pub fn build(products: &[Product], order: &Order<'_>, say: &dyn Fn(&str)) -> Result<Vec<Artifact>, Error> {
     let target = order.target;
-    let output = order.root.join(order.output);
-    let build = output.join("build");
+    // One folder for all products: what several of them need is compiled once.
+    let build = order.root.join("target/products");
     let allowed = allow_list(order)?;
     let toolchain = Toolchain::find()?;
     toolchain.ensure(target, say)?;
-    let linking = Linking::prepare(target, &toolchain, &allowed, &build)?;
+    let linking = Linking::prepare(target, &toolchain, &allowed, &order.root.join(order.output))?;
     let folder = order.folder();
     std::fs::create_dir_all(&folder).map_err(Error::file("making", &folder))?;
     let mut made = Vec::new();

@@ -114,12 +114,12 @@ pub(crate) struct Linking {
 }
 
 impl Linking {
-    /// Prepares for linking; what stands for the SDK is put into `build`.
+    /// Prepares for linking; what stands for the SDK is put into `output`, since each product has a list of its own.
     pub(crate) fn prepare(
         target: Target,
         toolchain: &Toolchain,
         allowed: &AllowList,
-        build: &Path,
+        output: &Path,
     ) -> Result<Self, Error> {
         if target != Target::Mac {
             return Ok(Self { through_compiler: true, ..Self::default() });
@@ -128,7 +128,7 @@ impl Linking {
         if Target::host() == Some(Target::Mac) {
             return Ok(Self { environment, flags: Vec::new(), through_compiler: true });
         }
-        let sdk = build.join("sdk");
+        let sdk = output.join("sdk");
         write_stubs(allowed, &sdk)?;
         environment.push(("SDKROOT", sdk));
         environment.push(("CARGO_TARGET_AARCH64_APPLE_DARWIN_LINKER", toolchain.linker()?));

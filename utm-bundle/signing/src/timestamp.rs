@@ -7,6 +7,7 @@ use cms::content_info::ContentInfo;
 use cms::signed_data::SignedData;
 use der::asn1::{Int, ObjectIdentifier, OctetString};
 use der::{Any, Decode, Encode, Sequence};
+use helix_http::{Answer, Client, Retries, Settings};
 use ring::rand::{SecureRandom, SystemRandom};
 use x509_cert::attr::Attributes;
 use x509_cert::spki::{AlgorithmIdentifier, AlgorithmIdentifierOwned};
@@ -21,8 +22,8 @@ use crate::message;
 pub(crate) const ROOM: usize = 12 << 10;
 /// How long an authority may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often it is asked, with a second more between each.
-const ATTEMPTS: u32 = 3;
+/// How often it is asked again.
+const RETRIES: Retries = Retries { times: 2, pause: Duration::from_secs(1) };
 const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 /// The attributes that name the certificate of an authority, and by which hash where they do not say so (RFC 2634 and 5035).
 const CERTIFICATE_NAMED: [(ObjectIdentifier, &str); 2] = [
@@ -131,20 +132,16 @@ fn of_answer(answer: &[u8], signature: &[u8], others: &[Certificate]) -> Result<
 }
 
 fn post(url: &str, request: &[u8]) -> Result<Vec<u8>, String> {
-    let agent = ureq::Agent::config_builder().timeout_global(Some(PATIENCE)).build().new_agent();
+    let settings = Settings::of_machine(concat!("helix-signing/", env!("CARGO_PKG_VERSION")));
+    let settings = settings.map_err(|fault| fault.to_string())?;
+    let client = Client::new(Settings { stall: PATIENCE, ..settings }).map_err(|fault| fault.to_string())?;
     let send = || {
-        let mut answer = agent.post(url).content_type("application/timestamp-query").send(request)?;
-        answer.body_mut().with_config().limit(ROOM as u64).read_to_vec()
+        let request = client.post(url).header("content-type", "application/timestamp-query").body(request);
+        request.send().and_then(Answer::accepted)?.bytes(ROOM as u64)
     };
-    let mut attempt = 1;
-    loop {
-        match send() {
-            Ok(body) => return Ok(body),
-            Err(error) if attempt == ATTEMPTS => return Err(error.to_string()),
-            Err(_) => std::thread::sleep(Duration::from_secs(attempt.into())),
-        }
-        attempt += 1;
-    }
+    RETRIES
+        .run(send, |error| error.fault.is_temporary().then(|| error.fault.pause()))
+        .map_err(|error| error.fault.to_string())
 }
 
 /// Looks at a token about a signature. `others` are certificates that an authority may leave out: it is often under the same root

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use helix_disk::qcow2::{ReadError, Reader};
 use plist::Dictionary;
 
-use crate::inspect::Faults;
+use crate::format::{self, Format};
+use crate::inspect::{CONFIG, Faults};
 use crate::png;
 use crate::rules::{flag, is_file_name, table, tables, text};
 
@@ -41,7 +43,13 @@ pub(crate) fn check(package: &Path, config: &Dictionary, faults: &mut Faults) {
         Ok(data) if !data.is_dir() => return faults.file(DATA, "is no folder"),
         Ok(_) => {}
     }
+    for (path, place) in [(package.to_owned(), "the package"), (package.join(CONFIG), CONFIG), (folder.clone(), DATA)] {
+        check_mode(&path, place, faults);
+    }
     for (name, usage) in &used {
+        if *usage != Use::Made {
+            check_mode(&folder.join(name), &format!("{DATA}/{name}"), faults);
+        }
         check_used(&folder.join(name), *usage, &format!("{DATA}/{name}"), faults);
     }
     match strange(&folder, &used) {
@@ -85,8 +93,18 @@ fn check_used(path: &Path, usage: Use, place: &str, faults: &mut Faults) {
         Ok(_) => match usage {
             Use::Disk => check_disk(path, place, faults),
             Use::Icon => faults.0.extend(png::fault(path).map(|what| crate::Fault { place: place.to_owned(), what })),
-            Use::Image | Use::Made => {}
+            Use::Image => check_image(path, place, faults),
+            Use::Made => {}
         },
+    }
+}
+
+/// The modes of a package that others can read and nobody but its owner can change.
+fn check_mode(path: &Path, place: &str, faults: &mut Faults) {
+    let Ok(data) = fs::symlink_metadata(path) else { return };
+    let (found, wanted) = (data.permissions().mode() & 0o7777, if data.is_dir() { 0o755 } else { 0o644 });
+    if !data.is_symlink() && found != wanted {
+        faults.file(place, format!("has the mode {found:o}, not {wanted:o}"));
     }
 }
 
@@ -98,6 +116,19 @@ fn check_disk(path: &Path, place: &str, faults: &mut Faults) {
         Ok(_) => {}
         Err(ReadError::NotQcow2) => faults.file(place, "is a disk that the guest writes to, and no qcow2 image"),
         Err(error) => faults.file(place, error.to_string()),
+    }
+}
+
+/// What the guest only reads leads nowhere either: it is raw, or a qcow2 image that is whole by itself.
+fn check_image(path: &Path, place: &str, faults: &mut Faults) {
+    match format::of(path) {
+        Ok(Format::Raw) => {}
+        Ok(Format::Qcow2) => check_disk(path, place, faults),
+        Ok(Format::Other(name)) => faults.file(
+            place,
+            format!("QEMU takes it for {name}, which can lead to other files; convert it to qcow2 or to a raw image"),
+        ),
+        Err(error) => faults.file(place, format!("cannot be read: {error}")),
     }
 }
 

@@ -11,6 +11,7 @@ mod config;
 mod create;
 mod error;
 mod files;
+mod format;
 mod identity;
 mod inspect;
 mod keys;

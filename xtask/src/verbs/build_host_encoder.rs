@@ -15,7 +15,7 @@ pub(crate) fn run(args: &BuildArgs, json: bool) -> Result<(), Failure> {
         // OpenH264 is compiled from its source.
         host::ensure(&[("g++", "g++"), ("nasm", "nasm")]).map_err(helix_build::Error::Host)?;
     }
-    let made = build(args, &super::workspace()?.root, &|text| eprintln!("{text}"))?;
+    let made = build(args, &super::sources()?, &|text| eprintln!("{text}"))?;
     let seconds = started.elapsed().as_secs_f64();
     if json {
         super::print_json(&json!({ "artifacts": made, "seconds": seconds }));

@@ -11,7 +11,7 @@ use crate::ui::{Ui, out};
 
 pub(crate) fn make(args: &MakeArgs, json: bool) -> Result<(), Failure> {
     let started = Instant::now();
-    let made = helix_bundle::make(args, &super::workspace()?.root, &Shown(Ui::new()))?;
+    let made = helix_bundle::make(args, &super::sources()?, &Shown(Ui::new()))?;
     let seconds = started.elapsed().as_secs_f64();
     if json {
         super::print_json(&json!({ "bundle": made, "seconds": seconds }));

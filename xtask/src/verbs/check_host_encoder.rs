@@ -7,7 +7,7 @@ use crate::exit::Failure;
 
 pub(crate) fn run(args: &CheckArgs, json: bool) -> Result<(), Failure> {
     host::ensure(&[("ffmpeg", "ffmpeg")]).map_err(helix_build::Error::Host)?;
-    let checked = check(args, &super::workspace()?.root, &|text| eprintln!("{text}"))?;
+    let checked = check(args, &super::sources()?, &|text| eprintln!("{text}"))?;
     if json {
         super::print_json(&checked);
     } else {

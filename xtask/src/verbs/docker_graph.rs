@@ -9,7 +9,7 @@ use helix_build::progress::Progress;
 use helix_build::store::Store;
 
 use helix_docker_graph::{
-    BlobCache, Image, Options, Patience, Platform, Sharing, import, pull, read_archive, read_layout,
+    BlobCache, Image, News, Options, Patience, Platform, Sharing, import, pull, read_archive, read_layout,
 };
 use helix_rootfs::Arch;
 use serde_json::json;
@@ -93,9 +93,12 @@ fn read(image: &ImageArg, platform: &Platform, scratch: &Path) -> Result<Vec<Ima
             let ui = Ui::new();
             ui.begin(&format!("Fetching {reference}"), None);
             let size = AtomicU64::new(0);
-            let image = pull(reference, name, platform, &cache, Patience::default(), &|n| {
-                let whole = size.fetch_add(n, Ordering::Relaxed) + n;
-                ui.advance(1, &format!("{} MB", whole / 1_000_000));
+            let image = pull(reference, name, platform, &cache, Patience::default(), &|news| match news {
+                News::Bytes(n) => {
+                    let whole = size.fetch_add(n, Ordering::Relaxed) + n;
+                    ui.advance(1, &format!("{} MB", whole / 1_000_000));
+                }
+                News::Note(note) => ui.warn(&note),
             })?;
             ui.end(&format!("{} MB", size.into_inner() / 1_000_000));
             vec![image]

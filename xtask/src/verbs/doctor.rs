@@ -1,6 +1,7 @@
 //! `doctor`: what this machine lacks.
 
-use helix_build::host;
+use helix_build::host::{self, Finding};
+use helix_project::Project;
 use helix_recipe::Architecture;
 use helix_rootfs::Arch;
 
@@ -12,7 +13,11 @@ pub(crate) fn run(args: &DoctorArgs, json: bool) -> Result<(), Failure> {
         Architecture::Arm64 => Arch::Arm64,
         Architecture::Amd64 => Arch::Amd64,
     };
-    let findings = host::examine(target, &super::workspace()?.cache);
+    let cache = super::workspace()?.cache;
+    let mut findings = vec![project()?];
+    findings.extend(host::examine(target, &cache));
+    // Last, because this process is in the namespace then.
+    findings.extend(host::attempt(target, &cache));
     if json {
         super::print_json(&findings);
     } else {
@@ -24,4 +29,10 @@ pub(crate) fn run(args: &DoctorArgs, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     Err(helix_build::Error::Host(host::describe(&findings)).into())
+}
+
+fn project() -> Result<Finding, Failure> {
+    let Project { root, found } = Project::find().map_err(helix_build::Error::from)?;
+    let detail = format!("{} ({found})", root.display());
+    Ok(Finding { what: "project".to_owned(), ok: true, detail, package: None, command: None })
 }

@@ -10,7 +10,7 @@ use crate::cli::{Cli, GenerateArgs};
 use crate::exit::Failure;
 
 pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
-    let root = super::project_root();
+    let root = super::sources()?;
     let files = files()?;
     let stale: Vec<&PathBuf> = files
         .iter()

@@ -36,6 +36,9 @@ pub(crate) fn run(args: &InspectArgs, json: bool) -> Result<(), Failure> {
                 format!(", {} packages differ", m.lock_differences.len())
             }
         ));
+        if !m.unverified.is_empty() {
+            crate::ui::out(&format!("unverified    had no lock when it was made: {}", m.unverified.join(", ")));
+        }
         for (name, version) in &m.tools {
             crate::ui::out(&format!("tool          {name} {version}"));
         }

@@ -13,6 +13,7 @@ pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod inspect;
 pub(crate) mod plan;
+pub(crate) mod resolve;
 pub(crate) mod schema;
 pub(crate) mod test;
 pub(crate) mod test_image;
@@ -28,17 +29,21 @@ use helix_build::workspace::Workspace;
 
 use crate::cli::{RecipeArgs, SourceArgs};
 use crate::exit::Failure;
+pub(crate) use crate::exit::print_json;
 
-/// The project's root, where this program was built from.
-pub(crate) fn project_root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().expect("xtask/ lies in the project").to_owned()
+/// The checkout that programs, tests and generated files belong to.
+pub(crate) fn sources() -> Result<PathBuf, Failure> {
+    Ok(helix_project::sources().map_err(helix_build::Error::from)?)
 }
 
-/// The workspace of this project, or of the folder that `$HELIX_ROOT` names: the system tests have recipes of their own.
+/// The project that this program works on, and the cache. Says which, unless it is the one that the caller stands in.
 pub(crate) fn workspace() -> Result<Workspace, Failure> {
-    let other = std::env::var_os("HELIX_ROOT").filter(|v| !v.is_empty()).map(PathBuf::from);
-    Ok(Workspace::at(&other.unwrap_or_else(project_root))?)
+    static SAY: std::sync::Once = std::sync::Once::new();
+    let project = helix_project::Project::find().map_err(helix_build::Error::from)?;
+    if project.found != helix_project::Found::WorkingFolder {
+        SAY.call_once(|| eprintln!("project: {} ({})", project.root.display(), project.found));
+    }
+    Ok(Workspace::at(&project.root)?)
 }
 
 /// The job that a recipe and its options describe, to be built to the end.
@@ -93,9 +98,4 @@ fn host_archives(file: &Path, recipe: &helix_recipe::Recipe) -> Vec<helix_recipe
     };
     let options = helix_recipe::Options { architecture, mirror: None };
     helix_recipe::load(file, &options).map_or_else(|_| recipe.archives.clone(), |here| here.archives)
-}
-
-/// Prints a value as the one JSON document of a verb.
-pub(crate) fn print_json(value: &impl serde::Serialize) {
-    crate::ui::out(&format!("{:#}", serde_json::to_value(value).expect("results are plain data")));
 }

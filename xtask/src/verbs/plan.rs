@@ -17,6 +17,10 @@ pub(crate) fn run(args: &RecipeArgs, json: bool) -> Result<(), Failure> {
         let key = step.key.as_deref().map_or("-", |k| &k[..12]);
         let state = if step.cached { "cached".to_owned() } else { format!("to do: {}", step.changed.join(", ")) };
         crate::ui::out(&format!("{:<10} {key:<12}  {state}", step.step.name()));
+        if !step.unverified.is_empty() {
+            let recipes = step.unverified.join(" ");
+            crate::ui::out(&format!("{:<24}unverified, without a lock: cargo xtask resolve {recipes}", ""));
+        }
     }
     Ok(())
 }

@@ -77,6 +77,26 @@ fn sha256(file: &Path) -> String {
     String::from_utf8(output.stdout).expect("text").split_whitespace().next().expect("a digest").to_owned()
 }
 
+/// The command, run from a shell with such a mask.
+fn masked(mask: &str, command: Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &format!("umask {mask}; exec \"$0\" \"$@\"")])
+        .arg(command.get_program())
+        .args(command.get_args());
+    shell.current_dir(root_folder());
+    shell
+}
+
+/// What `find` says of every file and folder: its path and mode.
+fn modes(folder: &Path) -> Vec<String> {
+    let output = Command::new("find").args([".", "-printf", "%p %m\\n"]).current_dir(folder).output().expect("find");
+    let mut lines: Vec<String> = String::from_utf8(output.stdout).expect("text").lines().map(str::to_owned).collect();
+    lines.sort();
+    assert!(lines.iter().any(|line| line.ends_with("/_CodeSignature 755")), "{lines:?}");
+    lines
+}
+
 fn check(paths: &[&Path]) -> Run {
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.arg("check-bundle").args(paths);
@@ -86,8 +106,10 @@ fn check(paths: &[&Path]) -> Run {
 #[test]
 fn a_bundle_is_made_the_same_twice_and_others_read_it() {
     let bench = Bench::new();
-    let first = Run::of(bench.make("one", &[])).ends_with(0).json();
-    let second = Run::of(bench.make("two", &[])).ends_with(0).json();
+    // Whatever the callers' shells mask.
+    let first = Run::of(masked("000", bench.make("one", &[]))).ends_with(0).json();
+    let second = Run::of(masked("077", bench.make("two", &[]))).ends_with(0).json();
+    assert_eq!(modes(&bench.at("one")), modes(&bench.at("two")));
     let digests = |made: &Value| -> Vec<(String, String)> {
         let files = made["bundle"]["files"].as_array().expect("files").iter();
         let name = |file: &Value| {
@@ -203,6 +225,52 @@ fn what_is_asked_for_is_made_and_what_cannot_be_is_told_first() {
     disk.set_len(5 << 30).expect("a large disk, of holes");
     Run::of(bench.make("large", &[])).ends_with(2).says(&["has 4 GiB or more", "--no-dmg"]);
     assert!(!bench.at("large").exists());
+}
+
+#[test]
+fn everything_that_is_wrong_is_told_together_before_anything_is_built() {
+    let bench = Bench::new();
+    bench.image("amd64");
+    fs::remove_file(bench.at("sysroot/share/vulkan/icd.d/MoltenVK_icd.json")).expect("removed");
+    fs::create_dir(bench.at("mine")).expect("a folder");
+    fs::write(bench.at("mine/letter"), "dear").expect("a letter");
+    let nothing = bench.at("no.p12");
+    let options =
+        ["--certificate", nothing.to_str().expect("UTF-8"), "--utm-argument", "-device a", "--app-version", "one"];
+    let run = Run::of(bench.make("mine", &options)).ends_with(2).says(&[
+        "is for amd64",
+        "MoltenVK_icd.json",
+        "no.p12",
+        "\"-device a\" would not come",
+        "\"one\" is no version",
+        "is there and is no bundle",
+    ]);
+    assert!(!run.stderr.contains("programs"), "something was built:\n{}", run.stderr);
+    assert_eq!(run.json()["error"]["code"], 2);
+}
+
+#[test]
+fn what_is_checked_has_one_document_and_a_code_of_the_table() {
+    let bench = Bench::new();
+    let app = bench.at("Broken.APP");
+    fs::create_dir_all(app.join("Contents")).expect("a folder");
+    let run = |args: &[&Path]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        command.args(["check-bundle", "--json"]).args(args);
+        Run::of(command)
+    };
+    let broken = run(&[&app]).ends_with(6).json();
+    assert!(!broken["checked"][0]["faults"].as_array().expect("faults").is_empty(), "{broken}");
+    fs::write(bench.at("file.utm"), "x").expect("a file");
+    fs::create_dir(bench.at("folder.dmg")).expect("a folder");
+    let wrong = run(&[&bench.at("none.app"), &bench.at("file.utm"), &bench.at("folder.dmg"), &app]).ends_with(2);
+    let wrong = wrong.says(&["none.app: does not exist", "file.utm: is a file", "folder.dmg: is a folder"]);
+    assert_eq!(wrong.json()["error"]["kind"], "usage");
+    // What clap refuses is a document too, and help is none.
+    let mut unknown = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    unknown.args(["check-bundle", "--json", "--colour"]);
+    let unknown = Run::of(unknown).ends_with(2);
+    assert!(unknown.json()["error"]["message"].as_str().expect("a message").contains("--colour"));
 }
 
 #[test]

@@ -16,3 +16,4 @@ mod support;
 mod twice;
 mod ubuntu;
 mod vm;
+mod way;

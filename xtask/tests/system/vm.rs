@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::{Run, inside, root_folder};
+use crate::way::bundled;
 
 /// A user's data of the test's own; the VM `default` in it ends with the test.
 struct Vms {
@@ -178,7 +179,10 @@ fn a_vm_lives_from_the_commands_of_the_readme_to_its_removal() {
     assert_eq!(vms.status()["state"], "stopped");
     vms.run("ssh", &[]).ends_with(2).says(&["does not run", "cargo xtask vm up default"]);
 
-    vms.run("reset", &["--json"]).ends_with(0);
+    // The image goes the main way too: from the build into the bundle, and out of the app into the VM.
+    let place = tempfile::Builder::new().prefix("w").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let bundled = bundled(&image(), place.path());
+    vms.run("reset", &["--image", bundled.to_str().expect("a path in UTF-8"), "--json"]).ends_with(0);
     let up = vms.up();
     assert_eq!((&up["already"], &up["cpus"], &up["memory_mib"]), (&json!(false), &json!(2), &json!(3072)));
     // The root is fresh; what is on the data disk is as before.

@@ -31,9 +31,15 @@ impl Root {
 
     /// Images of an archive with these bytes.
     pub(crate) fn read(&self, archive: &[u8]) -> Result<Vec<Image>, Error> {
+        self.read_one(archive, "", None)
+    }
+
+    /// One image of an archive, by what follows the archive's path, with another name.
+    pub(crate) fn read_one(&self, archive: &[u8], which: &str, name: Option<&str>) -> Result<Vec<Image>, Error> {
         let file = self.path("archive.tar");
         std::fs::write(&file, archive).expect("an archive");
-        read_archive(&file, None, &platform(), self.dir.path())
+        let name = name.map(|name| name.parse().expect("a name"));
+        read_archive(&self.path(&format!("archive.tar{which}")), name.as_ref(), &platform(), self.dir.path())
     }
 
     pub(crate) fn import(&self, images: &[Crafted], options: &Options) -> Result<Report, Error> {

@@ -206,13 +206,8 @@ impl Crafted {
 
 /// What `docker save` of an old engine writes.
 pub(crate) fn saved(images: &[Crafted]) -> Vec<u8> {
-    let mut builder = tar::Builder::new(Vec::new());
-    let mut add = |name: &str, bytes: &[u8]| {
-        let mut header = Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        builder.append_data(&mut header, name, bytes).expect("an archive in memory");
-    };
+    let mut files = Vec::new();
+    let mut add = |name: &str, bytes: &[u8]| files.push((name.to_owned(), bytes.to_vec()));
     let mut manifest = Vec::new();
     for (n, image) in images.iter().enumerate() {
         let config = format!("{}.json", image.id().hex());
@@ -225,5 +220,17 @@ pub(crate) fn saved(images: &[Crafted]) -> Vec<u8> {
         manifest.push(json!({ "Config": config, "RepoTags": tags, "Layers": names }));
     }
     add("manifest.json", json!(manifest).to_string().as_bytes());
+    archive(&files)
+}
+
+/// An archive of files.
+pub(crate) fn archive(files: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, bytes) in files {
+        let mut header = Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, name, &bytes[..]).expect("an archive in memory");
+    }
     builder.into_inner().expect("an archive in memory")
 }

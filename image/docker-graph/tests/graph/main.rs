@@ -5,4 +5,5 @@ mod common;
 mod craft;
 mod good;
 mod layout;
+mod load;
 mod registry;

@@ -1,7 +1,7 @@
 //! Images from a registry that the test plays, with everything that a registry can do wrong.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -55,8 +55,20 @@ fn serve(respond: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> String
     address
 }
 
-fn talk(mut stream: TcpStream, respond: &dyn Fn(&Request) -> Answer, counts: &Mutex<BTreeMap<String, usize>>) {
-    let mut lines = BufReader::new(stream.try_clone().expect("a stream")).lines();
+fn talk(stream: TcpStream, respond: &dyn Fn(&Request) -> Answer, counts: &Mutex<BTreeMap<String, usize>>) {
+    let mut first = [0];
+    // What begins like TLS is no HTTP; servers say so, or hang up.
+    if stream.peek(&mut first).is_ok_and(|n| n == 1) && first[0] != 0x16 {
+        converse(stream, respond, counts);
+    }
+}
+
+fn converse(
+    mut stream: impl Read + Write,
+    respond: &dyn Fn(&Request) -> Answer,
+    counts: &Mutex<BTreeMap<String, usize>>,
+) {
+    let mut lines = BufReader::new(&mut stream).lines();
     let first = lines.next().and_then(Result::ok).unwrap_or_default();
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
     let headers = lines
@@ -75,6 +87,30 @@ fn talk(mut stream: TcpStream, respond: &dyn Fn(&Request) -> Answer, counts: &Mu
         Answer::Whole(bytes) | Answer::Cut(bytes) => stream.write_all(&bytes),
         Answer::Stall(bytes) => stream.write_all(&bytes).map(|()| std::thread::sleep(Duration::from_secs(20))),
     };
+    let _ = stream.flush();
+}
+
+/// The same registry by TLS, with a certificate that nobody has signed.
+fn serve_tls(respond: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> String {
+    let pair = rcgen::generate_simple_self_signed([String::from("elsewhere.example")]).expect("a certificate");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = rustls::pki_types::PrivateKeyDer::try_from(pair.signing_key.serialize_der()).expect("a key");
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS")
+        .with_no_client_auth()
+        .with_single_cert(vec![pair.cert.der().clone()], key)
+        .expect("a server");
+    let (config, listener) = (Arc::new(config), TcpListener::bind("127.0.0.1:0").expect("a port"));
+    let address = listener.local_addr().expect("an address").to_string();
+    let counts = Mutex::new(BTreeMap::new());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let connection = rustls::ServerConnection::new(config.clone()).expect("a connection");
+            converse(rustls::StreamOwned::new(connection, stream), &respond, &counts);
+        }
+    });
+    address
 }
 
 /// An image, and what a registry has of it: the manifest, and blobs by the last part of their path.
@@ -219,7 +255,7 @@ fn a_registry_that_stalls_is_asked_again() {
     });
     assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
     let message = fails(|_, _| Answer::Stall(Vec::new()));
-    assert!(message.contains("after 1 more tries") && message.contains("timeout"), "{message}");
+    assert!(message.contains("nothing came for 2 s, after 1 more tries"), "{message}");
 }
 
 #[test]
@@ -233,15 +269,14 @@ fn a_busy_registry_is_asked_again_after_the_pause_that_it_names() {
     });
     assert!(started.elapsed() >= Duration::from_secs(3), "{:?}", started.elapsed());
     let message = fails(|_, _| Answer::Whole(answer("500 Internal Server Error", "", b"")));
-    assert!(message.contains("the registry answers 500, after 1 more tries"), "{message}");
+    assert!(message.contains("the registry answers 500 Internal Server Error, after 1 more tries"), "{message}");
 }
 
-#[test]
-fn a_token_is_fetched_when_the_registry_asks_for_one() {
-    let shelf = shelf();
-    let port = Arc::new(Mutex::new(String::new()));
-    let own = port.clone();
-    let image = shelf.image.clone();
+/// A registry that wants a token, asks for it by `challenge` (in which HOST is its own address), and whose token server
+/// answers `token`.
+fn with_token(challenge: &'static str, token: &'static str) -> (Root, Result<Image, Error>, Digest) {
+    let (shelf, address) = (shelf(), Arc::new(Mutex::new(String::new())));
+    let (own, id) = (address.clone(), shelf.image.id());
     let host = serve(move |request| {
         if request.path.starts_with("/token?") {
             assert!(
@@ -250,21 +285,107 @@ fn a_token_is_fetched_when_the_registry_asks_for_one() {
                 "{}",
                 request.path
             );
-            return ok(br#"{"token":"secret-token"}"#);
+            return ok(token.as_bytes());
         }
         if request.headers.get("authorization").map(String::as_str) == Some("Bearer secret-token") {
             return shelf.respond(request);
         }
-        let realm = format!("http://{}/token", own.lock().expect("no holder panics"));
-        let challenge = format!(
-            "WWW-Authenticate: Bearer realm=\"{realm}\",service=\"here\",scope=\"repository:some/image:pull\"\r\n"
-        );
+        let challenge = challenge.replace("HOST", &own.lock().expect("no holder panics"));
         Answer::Whole(answer("401 Unauthorized", &challenge, b""))
     });
-    *port.lock().expect("no holder panics") = host.clone();
+    *address.lock().expect("no holder panics") = host.clone();
     let root = Root::new();
-    let found = pulled(&root, &host, ":1").unwrap_or_else(|e| panic!("{e}"));
-    assert_eq!(found.id, image.id());
+    let found = pulled(&root, &host, ":1");
+    (root, found, id)
+}
+
+/// How a registry names its token server.
+const BEARER: &str =
+    "WWW-Authenticate: Bearer realm=\"http://HOST/token\",service=\"here\",scope=\"repository:some/image:pull\"\r\n";
+
+#[test]
+fn a_token_is_fetched_when_the_registry_asks_for_one() {
+    let (_root, found, id) = with_token(BEARER, r#"{"token":"secret-token"}"#);
+    assert_eq!(found.unwrap_or_else(|e| panic!("{e}")).id, id);
+}
+
+#[test]
+fn of_several_challenges_the_one_that_is_known_is_answered() {
+    for challenges in [
+        concat!(
+            "WWW-Authenticate: Negotiate\r\nwww-authenticate: Digest realm=\"a, b\", nonce=\"x\"\r\n",
+            "WWW-Authenticate: bearer service=here,realm=http://HOST/token\r\n",
+        ),
+        "WWW-Authenticate: Basic realm=\"r\", Bearer realm=\"http://HOST/token\", service=\"here\", NTLM\r\n",
+    ] {
+        let (_root, found, id) = with_token(challenges, r#"{"token":"secret-token"}"#);
+        assert_eq!(found.unwrap_or_else(|e| panic!("{challenges}: {e}")).id, id);
+    }
+}
+
+#[test]
+fn a_token_has_either_of_two_names() {
+    for token in [
+        r#"{"token":"","access_token":"secret-token"}"#,
+        r#"{"access_token":"secret-token"}"#,
+        r#"{"token":null,"access_token":"secret-token"}"#,
+        r#"{"token":"secret-token","access_token":""}"#,
+    ] {
+        let (_root, found, id) = with_token(BEARER, token);
+        assert_eq!(found.unwrap_or_else(|e| panic!("{token}: {e}")).id, id);
+    }
+    let (_root, found, _) = with_token(BEARER, r#"{"token":"","access_token":""}"#);
+    assert!(found.expect_err("no token").to_string().contains("holds no token"));
+}
+
+#[test]
+fn a_token_goes_along_to_the_same_server_and_to_no_other() {
+    // Another server on this machine: the same host, another port.
+    let shelf = Arc::new(shelf());
+    let (blobs, id) = (shelf.clone(), shelf.image.id());
+    let other = serve(move |request| {
+        assert!(!request.headers.contains_key("authorization"), "the token went to another server");
+        blobs.respond(request)
+    });
+    let host = serve(move |request| {
+        if request.path.starts_with("/token?") {
+            return ok(br#"{"token":"secret-token"}"#);
+        }
+        if request.headers.get("authorization").map(String::as_str) != Some("Bearer secret-token") {
+            let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{}/token\"\r\n", request.headers["host"]);
+            return Answer::Whole(answer("401 Unauthorized", &challenge, b""));
+        }
+        let to = match &request.path {
+            path if path.contains("/moved/") => return shelf.respond(request),
+            path if path.contains("/blobs/") => format!("http://{other}{path}"),
+            path => format!("/moved{path}/../{}", path.rsplit('/').next().unwrap_or_default()),
+        };
+        Answer::Whole(answer("307 Temporary Redirect", &format!("Location: {to}\r\n"), b""))
+    });
+    let root = Root::new();
+    assert_eq!(pulled(&root, &host, ":1").unwrap_or_else(|e| panic!("{e}")).id, id);
+}
+
+#[test]
+fn what_another_server_asks_for_behind_a_redirect_is_not_answered() {
+    let other = serve(|request| {
+        assert!(!request.path.starts_with("/token"), "its token server was asked");
+        let challenge = format!("WWW-Authenticate: Bearer realm=\"http://{}/token\"\r\n", request.headers["host"]);
+        Answer::Whole(answer("401 Unauthorized", &challenge, b""))
+    });
+    let message = fails(move |_, request| {
+        let to = format!("Location: http://{other}{}\r\n", request.path);
+        Answer::Whole(answer("302 Found", &to, b""))
+    });
+    assert!(message.contains("the registry answers 401"), "{message}");
+}
+
+#[test]
+fn a_registry_on_this_machine_may_speak_tls_with_any_certificate() {
+    let shelf = shelf();
+    let id = shelf.image.id();
+    let host = serve_tls(move |request| shelf.respond(request));
+    assert_eq!(pulled(&Root::new(), &host, ":1").unwrap_or_else(|e| panic!("{e}")).id, id);
 }
 
 #[test]
@@ -299,10 +420,42 @@ fn what_a_registry_should_not_send_is_refused() {
     });
     assert!(message.contains("has more than the"), "{message}");
     let message = fails(|_, _| ok(&vec![b' '; 5 << 20]));
-    assert!(message.contains("a manifest of more than"), "{message}");
+    assert!(message.contains("the answer has more than 4194304 bytes"), "{message}");
 
     let manifest = Digest::of(&shelf().manifest);
     let host = serve(|_| ok(b"{}"));
     let message = pulled(&Root::new(), &host, &format!("@{manifest}")).expect_err("another manifest").to_string();
     assert!(message.contains("the registry sent sha256:"), "{message}");
+}
+
+#[test]
+fn what_is_no_image_is_passed_over_in_an_index_of_a_registry_too() {
+    let mut shelf = shelf();
+    let descriptor = |bytes: &[u8]| {
+        let (kind, digest) = ("application/vnd.oci.image.manifest.v1+json", Digest::of(bytes).to_string());
+        json!({ "mediaType": kind, "digest": digest, "size": bytes.len() })
+    };
+    // Their own manifests alone say that these are a signature and an artifact.
+    let manifest: serde_json::Value = serde_json::from_slice(&shelf.manifest).expect("a manifest");
+    let mut signature = manifest.clone();
+    signature["layers"][0]["mediaType"] = json!("application/vnd.dev.cosign.simplesigning.v1+json");
+    signature["layers"].as_array_mut().expect("layers").truncate(1);
+    let mut artifact = manifest;
+    artifact["config"]["mediaType"] = json!("application/vnd.oci.empty.v1+json");
+    let mut list = Vec::new();
+    for bytes in [signature.to_string().into_bytes(), artifact.to_string().into_bytes(), shelf.manifest.clone()] {
+        list.push(descriptor(&bytes));
+        shelf.blobs.insert(Digest::of(&bytes).to_string(), bytes);
+    }
+    let kind = "application/vnd.oci.image.index.v1+json";
+    shelf.manifest = json!({ "schemaVersion": 2, "mediaType": kind, "manifests": list }).to_string().into_bytes();
+    works(shelf, Shelf::respond);
+    // With nothing else there, the first one says what it is.
+    let refused = fails(move |_, request| {
+        if request.path.ends_with("/1") {
+            return ok(json!({ "schemaVersion": 2, "manifests": list[..1] }).to_string().as_bytes());
+        }
+        ok(signature.to_string().as_bytes())
+    });
+    assert!(refused.contains("no container image") && refused.contains("simplesigning"), "{refused}");
 }

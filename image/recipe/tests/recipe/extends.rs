@@ -71,6 +71,22 @@ fn a_parents_fault_is_reported_at_the_parents_place_even_where_it_is_overridden(
 }
 
 #[test]
+fn a_missing_key_is_shown_in_the_recipe_and_not_in_what_it_extends() {
+    let whole = format!("abstract: true\n{SMALLEST}");
+    let base = whole.replace("release: trixie\n", "").replace("size: 8GiB", "esp: 1GiB");
+    assert!(!base.contains("release") && !base.contains("8GiB"), "{base}");
+    let files = [("r/x.yaml", "# Ours.\nextends: base.yaml\nhostname: mine\n"), ("r/base.yaml", &base)];
+    let faults = places(read(&files, &none()));
+    assert_eq!(faults.len(), 2, "{faults:?}");
+    assert_eq!(faults[0], "r/x.yaml:2:1 the key `release` is missing here");
+    let inherited = "r/x.yaml:2:1 the key `size` is missing in the mapping on line ";
+    assert!(
+        faults[1].starts_with(inherited) && faults[1].ends_with(" of r/base.yaml, which is extended here"),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn a_cycle_is_a_fault_that_names_the_circle() {
     let files = [("r/a.yaml", "extends: b.yaml\n"), ("r/b.yaml", "extends: ../r/a.yaml\nsumary: x\n")];
     let faults = places(read(&files, &none()));

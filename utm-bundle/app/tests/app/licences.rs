@@ -100,6 +100,50 @@ fn something_in_the_disk_without_a_licence_is_a_fault_unless_it_is_a_package_of_
     assert!(shown(&bench.refused()).contains("sbom.cdx.json: the component blob 1 has no licence"));
 }
 
+/// A bill as `build-image` writes it for two stores with the same container image in them.
+fn two_stores(container: &serde_json::Value) -> serde_json::Value {
+    let base =
+        json!({ "type": "library", "name": "base-files", "version": "13", "purl": "pkg:deb/debian/base-files@13" });
+    json!({ "components": [base, container, container] })
+}
+
+#[test]
+fn a_container_has_the_licences_of_its_packages_and_is_named_once() {
+    let bench = Bench::new();
+    let packages = json!([
+        { "type": "library", "name": "zlib1g", "version": "1.3", "purl": "pkg:deb/debian/zlib1g@1.3" },
+        { "type": "library", "name": "musl", "version": "1.2", "purl": "pkg:apk/alpine/musl@1.2", "licenses": [{ "license": { "name": "MIT" } }] },
+    ]);
+    let container =
+        json!({ "type": "container", "name": "docker.io/some/tool:1", "version": "sha256:ab", "components": packages });
+    put_image(&bench.path("image"), b"disk", &two_stores(&container));
+    bench.assemble().expect("an app");
+    let text = notices(&bench);
+    let part = "The container image docker.io/some/tool:1 sha256:ab holds these packages. The text of each licence is in it:\n\n\
+        zlib1g 1.3: see its copyright file\nmusl 1.2: MIT\n";
+    assert_eq!(text.matches(part).count(), 1, "{text}");
+}
+
+#[test]
+fn a_container_without_a_known_licence_is_one_fault_with_a_way_out() {
+    let bench = Bench::new();
+    let unknown = json!({ "type": "library", "name": "blob", "version": "1", "purl": "pkg:generic/blob@1" });
+    for parts in [json!([]), json!([unknown])] {
+        let container = json!({ "type": "container", "name": "x/y:1", "version": "sha256:cd", "components": parts });
+        put_image(&bench.path("image"), b"disk", &two_stores(&container));
+        let text = shown(&bench.refused());
+        assert_eq!(text.matches("the container image x/y:1 sha256:cd has no known licence").count(), 1, "{text}");
+        assert!(text.contains("container-images: … licence: …"), "{text}");
+    }
+    let container = json!({
+        "type": "container", "name": "x/y:1", "version": "sha256:cd", "licenses": [{ "license": { "name": "MIT" } }],
+    });
+    let bench = Bench::new();
+    put_image(&bench.path("image"), b"disk", &two_stores(&container));
+    bench.assemble().expect("an app");
+    assert!(notices(&bench).contains("\nThe container image x/y:1 sha256:cd: MIT\n"));
+}
+
 #[test]
 fn the_crates_of_the_host_encoder_for_a_mac_are_known_with_their_texts() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use helix_app::{Component, Error, Fault, Parts, Text, Vm, assemble};
+use helix_app::{Component, Error, Fault, Parts, Programs, Text, Vm, assemble};
 use helix_command::Cmd;
 use helix_macho::{Changes, Head};
 use helix_test_sysroot::{Recipe, build_own};
@@ -96,17 +96,13 @@ impl Bench {
     }
 
     pub(crate) fn assemble_with(&self, vm: Vm<'_>, version: &str) -> Result<(), Error> {
-        let parts = Parts {
-            sysroot: &self.path("sysroot"),
+        let parts = Parts { sysroot: &self.path("sysroot"), own: &self.own, vm, version, epoch: EPOCH };
+        let programs = Programs {
             launcher: &self.path("own/Helix"),
             host_encoder: &self.path("own/helix-host-encoder"),
             host_encoder_library: &self.path("own/libhelix_host_encoder_capi.dylib"),
-            own: &self.own,
-            vm,
-            version,
-            epoch: EPOCH,
         };
-        assemble(&parts, &self.app())
+        assemble(&parts, &programs, &self.app())
     }
 
     /// The app that was assembled.

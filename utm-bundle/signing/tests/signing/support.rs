@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicU64;
 
-use helix_app::{Component, Parts, Text, Vm, assemble};
+use helix_app::{Component, Parts, Programs, Text, Vm, assemble};
 use helix_signing::Identity;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -33,15 +33,17 @@ fn model() -> &'static Path {
         }];
         let parts = Parts {
             sysroot: &at("sysroot"),
-            launcher: &at("own/Helix"),
-            host_encoder: &at("own/helix-host-encoder"),
-            host_encoder_library: &at("own/libhelix_host_encoder_capi.dylib"),
             own: &own,
             vm: Vm::Embed(&at("image")),
             version: "0.1.0",
             epoch: EPOCH as u32,
         };
-        assemble(&parts, &at("unsigned/Helix.app")).expect("an app");
+        let programs = Programs {
+            launcher: &at("own/Helix"),
+            host_encoder: &at("own/helix-host-encoder"),
+            host_encoder_library: &at("own/libhelix_host_encoder_capi.dylib"),
+        };
+        assemble(&parts, &programs, &at("unsigned/Helix.app")).expect("an app");
         copy(&at("unsigned"), &at("signed"));
         sign(&at("signed/Helix.app"));
         folder

@@ -221,3 +221,79 @@ fn what_is_no_package_says_so() {
     fs::write(path.join("config.plist"), "<plist>").unwrap();
     assert!(says(&inspect(&path), "config.plist", "is no property list"));
 }
+
+/// A read-only drive with the image `name`, beside the disk.
+fn with_drive(config: &mut Dictionary, name: &str, kind: &str) {
+    let drives = at(config, "Drive").as_array_mut().unwrap();
+    let mut drive = drives[0].as_dictionary().unwrap().clone();
+    for (key, value) in [("ImageName", name), ("Identifier", "other"), ("ImageType", kind)] {
+        drive.insert(key.to_owned(), value.into());
+    }
+    drive.insert("ReadOnly".to_owned(), true.into());
+    drives.push(drive.into());
+}
+
+fn qemu_img(folder: &std::path::Path, words: &[&str]) {
+    let made = std::process::Command::new("qemu-img").args(words).current_dir(folder).output().expect("qemu-img");
+    assert!(made.status.success(), "{words:?}: {}", String::from_utf8_lossy(&made.stderr));
+}
+
+/// The faults of a package whose read-only drive, or disc, is what `qemu-img create` with these words makes.
+fn with_image(words: &[&str], kind: &str) -> Vec<Fault> {
+    let (world, mut config) = World::made();
+    let data = world.package().join("Data");
+    fs::write(world.path().join("secret"), vec![7; 1 << 20]).unwrap();
+    let secret = world.path().join("secret");
+    let words: Vec<&str> =
+        words.iter().map(|word| if *word == "SECRET" { secret.to_str().unwrap() } else { word }).collect();
+    qemu_img(&data, &[&["create", "-q", "-f"], &words[..]].concat());
+    with_drive(&mut config, "other.img", kind);
+    let extents: Vec<Fault> = world.faults_with(&config);
+    extents.into_iter().filter(|fault| fault.place == "Data/other.img").collect()
+}
+
+#[test]
+fn images_that_lead_out_are_found_where_the_guest_only_reads_them_too() {
+    for kind in ["Disk", "CD"] {
+        let faults = with_image(&["qcow2", "-F", "raw", "-b", "SECRET", "other.img"], kind);
+        assert!(says(&faults, "other.img", "a backing file"), "{kind}: {faults:?}");
+        let faults = with_image(&["qcow", "-F", "raw", "-b", "SECRET", "other.img"], kind);
+        assert!(says(&faults, "other.img", "QEMU takes it for qcow"), "{kind}: {faults:?}");
+        let faults = with_image(&["vmdk", "-o", "subformat=monolithicFlat", "other.img", "1M"], kind);
+        assert!(says(&faults, "other.img", "QEMU takes it for vmdk"), "{kind}: {faults:?}");
+    }
+    let data = ["qcow2", "-o", "data_file=outside,data_file_raw=on", "other.img", "1M"];
+    assert!(says(&with_image(&data, "Disk"), "other.img", "incompatible features"));
+    for format in ["qed", "vdi", "vhdx", "vpc", "parallels", "vmdk"] {
+        let faults = with_image(&[format, "other.img", "8M"], "Disk");
+        assert!(says(&faults, "other.img", &format!("QEMU takes it for {format}")), "{format}: {faults:?}");
+    }
+    let fixed = with_image(&["vpc", "-o", "subformat=fixed", "other.img", "8M"], "CD");
+    assert!(says(&fixed, "other.img", "QEMU takes it for vpc"), "{fixed:?}");
+}
+
+#[test]
+fn images_that_are_whole_by_themselves_are_good() {
+    for words in [&["qcow2", "other.img", "8M"][..], &["raw", "other.img", "8M"]] {
+        let faults = with_image(words, "CD");
+        let other = faults.iter().find(|fault| !fault.what.contains("mode"));
+        assert_eq!(other, None, "{words:?}");
+    }
+}
+
+#[test]
+fn modes_that_a_masked_shell_leaves_are_found() {
+    use std::os::unix::fs::PermissionsExt;
+    let (world, _) = World::made();
+    assert_eq!(inspect(&world.package()), []);
+    for (path, mode, place) in
+        [("", 0o700, "the package"), ("Data", 0o777, "Data"), ("config.plist", 0o600, "config.plist")]
+    {
+        let (path, before) =
+            (world.package().join(path), fs::metadata(world.package().join(path)).unwrap().permissions());
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let faults = inspect(&world.package());
+        assert!(says(&faults, place, &format!("has the mode {mode:o}")) && faults.len() == 1, "{faults:?}");
+        fs::set_permissions(&path, before).unwrap();
+    }
+}

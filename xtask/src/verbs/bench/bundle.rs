@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use helix_app::{Parts, Vm};
+use helix_app::{Parts, Programs, Vm};
 use helix_build::pipeline::Job;
 use helix_command::Cmd;
 use serde_json::json;
@@ -22,15 +22,12 @@ pub(super) fn run(job: &Job) -> Result<(), Failure> {
     helix_test_sysroot::build(&at("sysroot")).map_err(|e| other(&e))?;
     helix_test_sysroot::build_own(&at("own")).map_err(|e| other(&e))?;
     image(&at("image"))?;
-    let parts = Parts {
-        sysroot: &at("sysroot"),
+    let parts =
+        Parts { sysroot: &at("sysroot"), own: &[], vm: Vm::Embed(&at("image")), version: "1.0", epoch: 315_532_800 };
+    let programs = Programs {
         launcher: &at("own/Helix"),
         host_encoder: &at("own/helix-host-encoder"),
         host_encoder_library: &at("own/libhelix_host_encoder_capi.dylib"),
-        own: &[],
-        vm: Vm::Embed(&at("image")),
-        version: "1.0",
-        epoch: 315_532_800,
     };
     let (app, copy) = (at("ours/Helix.app"), at("theirs"));
     let (mut assembled, mut signed, mut busy) = <(Vec<_>, Vec<_>, Vec<_>)>::default();
@@ -38,7 +35,7 @@ pub(super) fn run(job: &Job) -> Result<(), Failure> {
     for _ in 0..ROUNDS {
         // The first round has nothing to remove.
         let _ = std::fs::remove_dir_all(&app);
-        let assembling = timed(|| helix_app::assemble(&parts, &app).map_err(|e| other(&e)))?;
+        let assembling = timed(|| helix_app::assemble(&parts, &programs, &app).map_err(|e| other(&e)))?;
         let before = processor_time();
         let signing = timed(|| {
             helix_signing::sign(&app, &helix_signing::Identity::ad_hoc(), &AtomicU64::new(0)).map_err(|e| other(&e))

@@ -11,7 +11,7 @@ use crate::verbs::test::{ensure, needs, succeed};
 pub(super) fn run() -> Result<(), Failure> {
     // What the elements are compiled with, and the encoders that their tests take.
     ensure(needs(TestPart::Unit)).map_err(Failure::Other)?;
-    let root = crate::verbs::project_root();
+    let root = crate::verbs::sources()?;
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.current_dir(&root).args(arguments);

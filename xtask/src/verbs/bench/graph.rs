@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use helix_build::pipeline::Job;
 use helix_command::Cmd;
-use helix_docker_graph::{Digest, Layer, Platform};
+use helix_docker_graph::{Blob, Digest, Platform};
 use serde_json::json;
 
 use super::{line, median, scratch, timed};
@@ -86,8 +86,8 @@ fn make_desktop(job: &Job, dir: &Path, archive: &Path) -> Result<usize, Failure>
         .run()?;
     let platform = Platform { architecture: architecture.to_owned() };
     let images = helix_docker_graph::read_layout(&layout, None, &platform)?;
-    let open = |layer: &Layer| std::fs::File::open(&*layer.blob.file).map(|file| (layer.blob.length, file));
-    let layers: Result<Vec<_>, _> = images[0].layers.iter().map(open).collect();
+    let open = |blob: &Blob| std::fs::File::open(&*blob.file).map(|file| (blob.length, file));
+    let layers: Result<Vec<_>, _> = images[0].layers.iter().filter_map(|layer| layer.blob.as_ref()).map(open).collect();
     let other = |e: std::io::Error| Failure::Other(format!("writing {}: {e}", archive.display()));
     write_archive(archive, &images[0].config, layers.map_err(other)?).map_err(other)?;
     Ok(images[0].layers.len())

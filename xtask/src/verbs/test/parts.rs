@@ -85,7 +85,14 @@ pub(crate) fn needs(part: TestPart) -> &'static [Need] {
         TestPart::Unit => UNIT,
         TestPart::Fuzz => &[("g++", "g++")],
         TestPart::Mac => &[("g++", "g++"), ("nasm", "nasm"), ("ffmpeg", "ffmpeg")],
-        TestPart::Vm => &[("ssh", "openssh-client"), ("unshare", "util-linux"), ("g++", "g++"), ("nasm", "nasm")],
+        TestPart::Vm => &[
+            ("ssh", "openssh-client"),
+            ("unshare", "util-linux"),
+            ("g++", "g++"),
+            ("nasm", "nasm"),
+            // The image is bundled on the way into the VM.
+            ("unzip", "unzip"),
+        ],
         TestPart::Bundle => &[
             ("qemu-img", "qemu-utils"),
             ("unzip", "unzip"),
@@ -130,7 +137,7 @@ impl Runner {
     pub(crate) fn new(args: &TestArgs) -> Result<Self, Failure> {
         let xtask = std::env::current_exe().map_err(|e| Failure::Other(format!("looking for this program: {e}")))?;
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        Ok(Self { root: crate::verbs::project_root(), cargo: cargo.into(), xtask, kills: args.kills })
+        Ok(Self { root: crate::verbs::sources()?, cargo: cargo.into(), xtask, kills: args.kills })
     }
 
     pub(crate) fn run(&self, part: TestPart) -> Result<(), String> {

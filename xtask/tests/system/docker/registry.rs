@@ -167,16 +167,27 @@ fn credentials_come_from_dockers_configuration_and_its_helpers() {
         assert!(!dir.path().join("data").exists(), "a data root was made for nothing");
     };
     refused(&["the registry wants a user", &login]);
+    // Without credentials it is asked too: most images are for everybody. This one is not.
+    let nobody =
+        |why: &str| refused(&["warning: there are no credentials for", why, "the registry wants a user", &login]);
+    write("");
+    nobody("Docker's configuration cannot be read");
+    write(&format!("{{\"auths\": {{\"{}\": {{\"auth\": \"\"}}}}}}", registry.host));
+    nobody("its entry in Docker's configuration is empty");
+    write("{\"credsStore\": \"none\"}");
+    nobody("docker-credential-none, which Docker's configuration names, cannot be run");
     write(&logged_in(&registry.host, "wrong-password"));
     refused(&["answers 401", &login]);
     write("{\"auths\": {\"");
-    refused(&["the credentials for", "in Docker's configuration"]);
+    nobody("Docker's configuration cannot be read");
     write(&format!("{{\"credHelpers\": {{\"{}\": \"none\"}}}}", registry.host));
-    refused(&["the credential helper that Docker's configuration names", "cannot be run"]);
+    nobody("docker-credential-none, which Docker's configuration names, cannot be run");
     write(&format!("{{\"credHelpers\": {{\"{}\": \"test\"}}}}", registry.host));
     // It reads what it is asked first, as helpers do.
     helper("cat >/dev/null; echo right; exit 1");
-    refused(&["the credential helper docker-credential-test failed"]);
+    nobody("docker-credential-test failed");
+    helper("cat >/dev/null; echo credentials not found in native keychain; exit 1");
+    nobody("docker-credential-test has no entry for it");
     helper("cat >/dev/null; echo '{\"Username\": \"us\", \"Secret\": \"right\"}'");
     assert_eq!(pull().ends_with(0).json()["images"][0]["id"], image.id().to_string());
     std::fs::remove_dir_all(dir.path().join("cache")).expect("the cache");

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::support::{Fault, Key, Project, Signature, closed_port};
+use crate::support::{Fault, Key, Project, Run, Signature, closed_port};
 
 /// The build fails with `code` and these words, leaves nothing, and succeeds once `mend` has been done.
 fn fails_until(project: &Project, code: i32, phrases: &[&str], mend: impl FnOnce(&Project)) {
@@ -71,9 +71,34 @@ fn a_missing_suite_is_told_from_a_missing_signature() {
 #[test]
 fn a_mirror_that_nobody_answers_for_is_named() {
     let project = Project::new();
-    let mut command = project.xtask(&["build-image", "mini", "--no-test"]);
-    command.env("http_proxy", format!("http://127.0.0.1:{}", closed_port()));
-    crate::support::Run::of(command).ends_with(5).says(&["the mirror cannot be reached", "--mirror", "--offline"]);
+    let mirror = format!("http://127.0.0.1:{}/mini", closed_port());
+    let run = project.run(&["build-image", "mini", "--no-test", "--mirror", &mirror]).ends_with(5);
+    run.says(&["the mirror cannot be reached;", "--mirror", "--offline"]);
     project.assert_nothing_half_made();
     project.build().ends_with(0);
+}
+
+#[test]
+fn an_error_of_the_proxy_is_called_one() {
+    let project = Project::new();
+    let proxied = |proxy: &str| {
+        let mut command = project.xtask(&["build-image", "mini", "--no-test"]);
+        // Capitals, which apt itself does not know.
+        command.env_remove("http_proxy").env("HTTP_PROXY", proxy);
+        let run = Run::of(command).ends_with(5);
+        run.says(&["the mirror cannot be reached through the proxy", "no_proxy", proxy]);
+        project.assert_nothing_half_made();
+    };
+    proxied(&format!("http://127.0.0.1:{}", closed_port()));
+    project.server.misbehave("Release", Fault::Status(502));
+    proxied(&project.server.url());
+    project.server.behave();
+    project.build().ends_with(0);
+}
+
+#[test]
+fn a_mirror_that_refuses_is_told_from_one_that_is_not_signed() {
+    let project = Project::new();
+    project.server.misbehave("Release", Fault::Status(403));
+    fails_until(&project, 5, &["the mirror refuses to give its files"], |p| p.server.behave());
 }

@@ -1,6 +1,6 @@
 //! The lock: what it pins, what refuses to leave it, and work without a network.
 
-use crate::support::Project;
+use crate::support::{Fault, Project};
 
 /// The lock's text.
 fn lock(project: &Project) -> String {
@@ -71,6 +71,34 @@ fn where_the_archive_has_moved_on_a_plain_build_follows_and_a_locked_one_refuses
     assert_ne!(lock(&project), before);
     let run = project.run(&["build-image", "mini", "--no-test", "--locked", "--json"]).ends_with(0);
     assert_eq!(run.json()["manifest"]["lock_differences"], serde_json::json!([]));
+}
+
+#[test]
+fn a_package_that_is_refused_or_wrong_has_not_vanished() {
+    let mut project = Project::new();
+    project.build().ends_with(0);
+    let before = lock(&project);
+    forget(&project, "mini-tool");
+    project.run(&["cache", "rm", "trees"]).ends_with(0);
+    std::fs::remove_dir_all(project.output()).expect("the image");
+    // A new version is there too: a build that resolved anew would take it.
+    let old = project.mini.debs.clone();
+    project.publish_tool(Some("2"));
+    let mut suite = project.suite();
+    suite.components.values_mut().for_each(|debs| debs.extend(old.iter().filter(|d| d.name() == "mini-tool").cloned()));
+    project.publish(&suite);
+    for (fault, words) in [
+        (Fault::Status(403), "mini-tool_1_all.deb: the server refuses it (403"),
+        (Fault::Corrupt, "nothing of it was kept"),
+    ] {
+        project.server.misbehave("mini-tool_1", fault);
+        let run = project.build().ends_with(5).says(&[words]);
+        assert!(!run.stderr.contains("resolving anew"), "{}", run.stderr);
+        project.assert_nothing_half_made();
+        project.server.behave();
+    }
+    project.build().ends_with(0);
+    assert_eq!(lock(&project), before);
 }
 
 #[test]

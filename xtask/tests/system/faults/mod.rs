@@ -7,4 +7,5 @@ mod disks;
 mod downloads;
 mod images;
 mod locks;
+mod machines;
 mod recipes;

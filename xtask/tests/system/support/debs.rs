@@ -19,21 +19,7 @@ impl Deb {
     /// Reads the control fields of `file`.
     pub(crate) fn read(file: &Path) -> Self {
         let text = Cmd::new("dpkg-deb").arg("--field").arg(file).output().expect("dpkg-deb reads a package").text();
-        let mut fields: Vec<(String, String)> = Vec::new();
-        for line in text.lines() {
-            match line.split_once(':') {
-                Some((name, value)) if !line.starts_with(' ') => {
-                    fields.push((name.to_owned(), value.trim().to_owned()))
-                }
-                _ => {
-                    if let Some((_, value)) = fields.last_mut() {
-                        value.push('\n');
-                        value.push_str(line);
-                    }
-                }
-            }
-        }
-        Self { file: file.to_owned(), fields, path: None }
+        Self { file: file.to_owned(), fields: parse_fields(&text), path: None }
     }
 
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
@@ -85,6 +71,23 @@ impl Deb {
     }
 }
 
+/// The fields of a stanza.
+pub(crate) fn parse_fields(text: &str) -> Vec<(String, String)> {
+    let mut fields: Vec<(String, String)> = Vec::new();
+    for line in text.lines() {
+        match line.split_once(':') {
+            Some((name, value)) if !line.starts_with(' ') => fields.push((name.to_owned(), value.trim().to_owned())),
+            _ => {
+                if let Some((_, value)) = fields.last_mut() {
+                    value.push('\n');
+                    value.push_str(line);
+                }
+            }
+        }
+    }
+    fields
+}
+
 /// The packages of `seeds` with everything they need, read from `files` (name to file). What no file has is left out:
 /// it may be virtual, or the test makes it.
 pub(crate) fn closure(seeds: &[&str], files: &BTreeMap<String, PathBuf>) -> Vec<Deb> {
@@ -108,6 +111,7 @@ pub(crate) fn closure(seeds: &[&str], files: &BTreeMap<String, PathBuf>) -> Vec<
 pub(crate) struct Synthetic {
     control: Vec<(String, String)>,
     files: Vec<(String, u32, Vec<u8>)>,
+    links: Vec<(String, String)>,
 }
 
 impl Synthetic {
@@ -120,7 +124,11 @@ impl Synthetic {
             ("Maintainer", "Nobody <nobody@example.org>"),
             ("Description", "made by a test"),
         ];
-        Self { control: control.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(), files: Vec::new() }
+        Self {
+            control: control.map(|(n, v)| (n.to_owned(), v.to_owned())).to_vec(),
+            files: Vec::new(),
+            links: Vec::new(),
+        }
     }
 
     /// Sets a control field.
@@ -136,6 +144,12 @@ impl Synthetic {
         self
     }
 
+    /// Adds a link.
+    pub(crate) fn link(mut self, path: &str, target: &str) -> Self {
+        self.links.push((path.to_owned(), target.to_owned()));
+        self
+    }
+
     /// Builds the package file in `dir`.
     pub(crate) fn build(&self, dir: &Path) -> Deb {
         let tree = tempfile::tempdir_in(dir).expect("a folder for a package");
@@ -148,6 +162,11 @@ impl Synthetic {
         let control: String = self.control.iter().map(|(n, v)| format!("{n}: {v}\n")).collect();
         put("DEBIAN/control", 0o644, control.as_bytes());
         self.files.iter().for_each(|(path, mode, bytes)| put(path, *mode, bytes));
+        for (path, target) in &self.links {
+            let link = tree.path().join(path);
+            std::fs::create_dir_all(link.parent().expect("a link lies in a folder")).expect("folders of a package");
+            std::os::unix::fs::symlink(target, link).expect("links of a package");
+        }
         std::fs::set_permissions(tree.path(), std::fs::Permissions::from_mode(0o755)).expect("the mode of the root");
         let value = |name: &str| self.control.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
         let file = dir.join(format!("{}_{}.deb", value("Package"), value("Version").replace(':', "%3a")));

@@ -2,6 +2,7 @@
 //! its own for each test.
 
 mod archive;
+mod debian;
 mod debs;
 mod host;
 mod mini;
@@ -11,6 +12,7 @@ mod server;
 mod warm;
 
 pub(crate) use archive::{Publication, Signature, Suite};
+pub(crate) use debian::Debian;
 pub(crate) use debs::{Deb, Synthetic};
 pub(crate) use host::{Key, inside, root_folder};
 pub(crate) use mini::MIRROR;

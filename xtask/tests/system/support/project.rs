@@ -131,7 +131,7 @@ impl Project {
     /// The program in this project, with the test's server as its way to the world.
     pub(crate) fn xtask(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        for name in ["http_proxy", "https_proxy", "no_proxy"] {
+        for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy"] {
             command.env_remove(name).env_remove(name.to_uppercase());
         }
         command

@@ -109,28 +109,22 @@ fn head(stream: &mut TcpStream, status: u16, length: usize) -> std::io::Result<(
     write!(stream, "HTTP/1.1 {status} As-Told\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
 }
 
-/// The path of a request, whether it names a host (as apt's requests to a proxy do) or not. A tunnel, which is what our
-/// downloader asks a proxy for, ends here too: the request follows on the same connection.
+/// The path of a request, whether it names a host (as requests to a proxy do) or not. No tunnel is opened: nothing here is
+/// by TLS, and a proxy opens none for anything else.
 fn requested_path(stream: &mut TcpStream) -> std::io::Result<Option<String>> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    loop {
-        let mut first = String::new();
-        reader.read_line(&mut first)?;
-        let mut line = String::new();
-        while reader.read_line(&mut line)? > 2 {
-            line.clear();
-        }
-        if first.starts_with("CONNECT ") {
-            stream.write_all(b"HTTP/1.1 200 Connected\r\n\r\n")?;
-            continue;
-        }
-        let target = first.split(' ').nth(1).unwrap_or_default();
-        let path = match target.strip_prefix("http://") {
-            Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
-            None => target,
-        };
-        return Ok((!path.is_empty()).then(|| decode(path)));
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 2 {
+        line.clear();
     }
+    let target = first.split(' ').nth(1).unwrap_or_default();
+    let path = match target.strip_prefix("http://") {
+        Some(rest) => rest.find('/').map_or("/", |at| &rest[at..]),
+        None => target,
+    };
+    Ok((!path.is_empty()).then(|| decode(path)))
 }
 
 /// Undoes percent-encoding, which is all that names of packages need.
