@@ -404,7 +404,7 @@ pub(crate) struct VmUpArgs {
     /// Hand this computer's proxy and the certificates that it trusts besides to the guest, its apt and its Docker
     #[arg(long)]
     pub(crate) host_network_settings: bool,
-    /// The host encoder [default: what build-host-encoder made]
+    /// The host encoder [default: what build-host-encoder made, if it did]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) host_encoder: Option<PathBuf>,
     /// Go without a host encoder

@@ -64,7 +64,7 @@ pub struct Verification {
     /// Whether the image booted and every check passed.
     pub passed: bool,
     /// What executed the guest's instructions.
-    pub accelerator: String,
+    pub accelerator: helix_vm::Accelerator,
     /// Each check and its outcome (`passed`, `failed`, `could-not-run`).
     pub checks: BTreeMap<String, String>,
     /// The inputs of the test.

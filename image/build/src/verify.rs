@@ -123,7 +123,7 @@ fn keep_booted(
 fn boot(config: &BootConfig, progress: &dyn Progress) -> Result<helix_vm::Running, BootFailure> {
     let mut last = String::new();
     helix_vm::boot(config, &mut |p| {
-        let what = format!("{:?}: {}", p.stage, p.last_line).to_lowercase();
+        let what = format!("{}: {}", p.stage, p.last_line);
         if what != last {
             progress.advance(0, &what);
             last = what;
@@ -265,7 +265,7 @@ fn record(dir: &Path, manifest: &mut Manifest, report: &BootReport, inputs: &Inp
     };
     manifest.verification = Some(Verification {
         passed: report.passed(),
-        accelerator: format!("{:?}", report.accelerator.chosen).to_lowercase(),
+        accelerator: report.accelerator.chosen,
         checks: report.checks.iter().map(|c| (c.name.clone(), outcome(c).to_owned())).collect(),
         inputs: inputs.clone(),
     });

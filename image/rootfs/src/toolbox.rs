@@ -115,7 +115,8 @@ mod tests {
         let (view, caller) = (dir.path().join("view"), dir.path().join("tmp"));
         std::fs::create_dir_all(&caller).unwrap();
         let toolbox = Toolbox { root: view.clone(), _mounts: Mounts::default() };
-        let odd = ["https_proxy", "TMP", "TEMP", "TEMPDIR", "LD_PRELOAD", "PERL5LIB", "DPKG_ROOT", "HOME", "LC_ALL", "PATH"];
+        let odd =
+            ["https_proxy", "TMP", "TEMP", "TEMPDIR", "LD_PRELOAD", "PERL5LIB", "DPKG_ROOT", "HOME", "LC_ALL", "PATH"];
         let of = |folder: &Path| {
             let value = |name: &str| match name {
                 "TMPDIR" => Some(folder.into()),

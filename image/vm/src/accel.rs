@@ -47,6 +47,16 @@ impl Accelerator {
     }
 }
 
+impl std::fmt::Display for Accelerator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Hvf => "HVF",
+            Self::Kvm => "KVM",
+            Self::Tcg => "emulation (TCG)",
+        })
+    }
+}
+
 /// The accelerator that was chosen, and why it is not a better one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccelReport {
@@ -74,12 +84,8 @@ impl AccelReport {
 
 impl std::fmt::Display for AccelReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = |accelerator: Accelerator| accelerator.option().split(',').next().unwrap_or_default();
-        f.write_str(name(self.chosen))?;
-        for rejected in &self.rejected {
-            write!(f, "; not {}: {}", name(rejected.accelerator), rejected.why)?;
-        }
-        Ok(())
+        write!(f, "{}", self.chosen)?;
+        self.rejected.iter().try_for_each(|rejected| write!(f, "; not {}: {}", rejected.accelerator, rejected.why))
     }
 }
 
@@ -91,7 +97,7 @@ impl std::fmt::Display for AccelReport {
 /// When the probe's folder or files cannot be made.
 pub fn probe(programs: &Programs, arch: Arch, run_folder: &Path) -> Result<AccelReport, Error> {
     if platform::host_arch() != Some(arch) {
-        let why = format!("the guest is {arch:?} and this machine is {}", std::env::consts::ARCH);
+        let why = format!("the guest is {arch} and this machine is {}", std::env::consts::ARCH);
         return Ok(AccelReport::tcg(why));
     }
     let folder = RunFolder::prepare(&run_folder.join("probe"))?;

@@ -17,6 +17,15 @@ pub enum Arch {
     Amd64,
 }
 
+impl std::fmt::Display for Arch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Arm64 => "arm64",
+            Self::Amd64 => "amd64",
+        })
+    }
+}
+
 /// How the bytes of a disk file are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DiskFormat {

@@ -7,7 +7,8 @@
 //! commas: `deaf` (the agent takes no request to power off), `stubborn` (nor does the button do anything), `wedged` (nor do
 //! `quit` and SIGTERM), `silent` (the agent never answers), `boot=N` (it answers after N milliseconds), `degraded` (a unit of it
 //! has failed), `paused` (QEMU has
-//! stopped the guest), `robbed=FILE` (a port is taken the first time, after which FILE exists).
+//! stopped the guest), `api` (something in the guest answers HTTP at port 8080) or `api=mute` (something listens there and says
+//! nothing), `robbed=FILE` (a port is taken the first time, after which FILE exists).
 
 mod guest;
 mod launcher;

@@ -68,7 +68,7 @@ pub(crate) fn run(args: &[String]) {
     let disks: Vec<File> = values("-drive").iter().filter(|drive| is_written(drive)).map(lock).collect();
     let data = values("-drive").into_iter().find(|drive| drive.get("id").is_some_and(|id| id == "data"));
     let ways = Arc::new(Ways::read(data.map(|drive| drive["file"].clone()).unwrap_or_default()));
-    let _ports = forwards(args, &ways);
+    forwards(args, &ways);
     for chardev in values("-chardev") {
         serve(&chardev, &ways);
     }
@@ -96,20 +96,36 @@ fn lock(drive: &HashMap<String, String>) -> File {
     file
 }
 
-/// Takes the ports on the host, as QEMU does.
-fn forwards(args: &[String], ways: &Ways) -> Vec<TcpListener> {
+/// Takes the ports on the host, as QEMU does. Of the guest's own, nothing listens but what the ways say of port 8080.
+fn forwards(args: &[String], ways: &Ways) {
     if let Some(file) = ways.words.get("robbed").filter(|file| !Path::new(file).exists()) {
         std::fs::write(file, "").expect("a note of the robbery");
         end("Could not set up host forwarding rule 'tcp:127.0.0.1:2222-:22'");
     }
     let rules = args.iter().flat_map(|arg| arg.split(',')).filter_map(|word| word.strip_prefix("hostfwd=tcp:"));
-    rules
-        .map(|rule| {
-            let address = rule.split_once('-').expect("a rule has two sides").0;
-            let could_not = |_| end(&format!("Could not set up host forwarding rule 'tcp:{rule}'"));
-            TcpListener::bind(address).unwrap_or_else(could_not)
-        })
-        .collect()
+    for rule in rules {
+        let (address, guest) = rule.split_once('-').expect("a rule has two sides");
+        let could_not = |_| end(&format!("Could not set up host forwarding rule 'tcp:{rule}'"));
+        let listener = TcpListener::bind(address).unwrap_or_else(could_not);
+        let api = ways.words.get("api").filter(|_| guest == ":8080").cloned();
+        std::thread::spawn(move || forward(&listener, api.as_deref()));
+    }
+}
+
+/// Each connection is closed at once, unless the API answers, or takes it and stays mute.
+fn forward(listener: &TcpListener, api: Option<&str>) {
+    let mut mute = Vec::new();
+    for mut stream in listener.incoming().map_while(Result::ok) {
+        match api {
+            None => {}
+            Some("mute") => mute.push(stream),
+            Some(_) => {
+                let _ = stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+                // What was asked is read, or the answer would be lost with the connection.
+                let _ = std::io::copy(&mut stream, &mut std::io::sink());
+            }
+        }
+    }
 }
 
 fn end(why: &str) -> ! {

@@ -1,6 +1,6 @@
 //! The VM's life with a real guest, and faults that need no guest.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::support::{Run, inside, root_folder};
 use crate::way::bundled;
 
-/// A folder of VMs of the test's own; the VM `t` in it ends with the test.
+/// A user's data of the test's own; the VM `default` in it ends with the test.
 struct Vms {
-    home: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Drop for Vms {
@@ -21,13 +21,41 @@ impl Drop for Vms {
 
 impl Vms {
     fn new() -> Self {
-        let home = tempfile::Builder::new().prefix("v").tempdir_in(env!("CARGO_TARGET_TMPDIR"));
-        Self { home: home.expect("a folder") }
+        let data = tempfile::Builder::new().prefix("v").tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+        let vms = Self { data: data.expect("a folder") };
+        std::fs::create_dir_all(vms.home()).expect("the folder of VMs");
+        vms
+    }
+
+    /// Where VMs are by default.
+    fn home(&self) -> PathBuf {
+        self.data.path().join("helix/vms")
+    }
+
+    /// Runs a command of the README as it stands, in a checkout in which only the images have been built.
+    fn readme(&self, command: &str) -> Run {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_xtask"));
+        run.args(command.split_whitespace()).env("XDG_DATA_HOME", self.data.path());
+        Run::of(run_in(run, &self.checkout()))
+    }
+
+    fn checkout(&self) -> PathBuf {
+        let checkout = self.data.path().join("checkout");
+        if checkout.exists() {
+            return checkout;
+        }
+        std::fs::create_dir_all(checkout.join("target")).expect("a checkout");
+        let entries = std::fs::read_dir(root_folder()).expect("the project");
+        let names = entries.map(|entry| entry.expect("an entry").file_name()).filter(|name| name != "target");
+        for name in names.chain(["target/images".into()]) {
+            std::os::unix::fs::symlink(root_folder().join(&name), checkout.join(&name)).expect("a link");
+        }
+        checkout
     }
 
     fn command(&self, verb: &str, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        command.args(["vm", verb, "t", "--home"]).arg(self.home.path()).args(args).current_dir(root_folder());
+        command.args(["vm", verb, "default", "--home"]).arg(self.home()).args(args).current_dir(root_folder());
         command
     }
 
@@ -37,12 +65,7 @@ impl Vms {
 
     /// Starts the VM as small as the guest can be.
     fn up(&self) -> Value {
-        self.up_with(&[])
-    }
-
-    fn up_with(&self, options: &[&str]) -> Value {
-        let options = [&["--memory", "3072", "--cpus", "2", "--json"], options].concat();
-        let up = self.run("up", &options).ends_with(0).json();
+        let up = self.run("up", &["--memory", "3072", "--cpus", "2", "--json"]).ends_with(0).json();
         println!("{up:#}");
         up
     }
@@ -57,10 +80,28 @@ impl Vms {
     }
 
     fn files(&self) -> Vec<String> {
-        let entries = std::fs::read_dir(self.home.path()).expect("the folder of VMs");
+        let entries = std::fs::read_dir(self.home()).expect("the folder of VMs");
         let names = entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned());
         names.filter(|name| !name.ends_with(".lock")).collect()
     }
+}
+
+fn run_in(mut command: Command, checkout: &Path) -> Command {
+    command.current_dir(checkout).env("HELIX_ROOT", checkout);
+    command
+}
+
+/// The commands that the README gives, in its order, on lines of their own and between words.
+fn readme_commands() -> Vec<String> {
+    let text = std::fs::read_to_string(root_folder().join("README.md")).expect("the README");
+    let code = |line: &str| -> Vec<String> {
+        match line.strip_prefix("    ") {
+            Some(block) => vec![block.split('#').next().unwrap_or_default().to_owned()],
+            None => line.split('`').skip(1).step_by(2).map(str::to_owned).collect(),
+        }
+    };
+    let commands = text.lines().flat_map(code);
+    commands.filter_map(|code| Some(code.strip_prefix("cargo xtask ")?.trim().to_owned())).collect()
 }
 
 fn image() -> PathBuf {
@@ -76,20 +117,47 @@ const ENCODE: &str = "sh -euc 'mkdir /tmp/plugins; cd /tmp/plugins; \
     gst-launch-1.0 -q videotestsrc num-buffers=3 ! video/x-raw,format=I420,width=320,height=240 \
     ! vsockenc ! filesink location=/tmp/h264; wc -c < /tmp/h264'";
 
+/// Runs the README's commands; the VM is up afterwards.
+fn follow_the_readme(vms: &Vms) {
+    let commands = readme_commands();
+    for main in ["build-image", "vm up", "vm ssh"] {
+        assert!(commands.iter().any(|command| command == main), "{main} is missing in {commands:?}");
+    }
+    // `test` runs this test.
+    for command in commands.iter().filter(|command| *command != "test") {
+        let run = vms.readme(command).ends_with(0);
+        println!("$ cargo xtask {command}\n{}{}", run.stderr, run.stdout);
+        match command.as_str() {
+            "build-image" => drop(run.says(&["start it:   cargo xtask vm up\n"])),
+            "vm up" => {
+                for words in
+                    ["no host encoder is built", "cargo xtask build-host-encoder", "nothing answers at 127.0.0.1:"]
+                {
+                    assert!(run.stdout.contains(words), "{words:?} is missing in:\n{}", run.stdout);
+                }
+                let accelerators = ["emulation (TCG)\n", "KVM\n"];
+                assert!(accelerators.iter().any(|name| run.stdout.contains(name)), "{}", run.stdout);
+                assert!(!run.stdout.contains("http://"), "{}", run.stdout);
+            }
+            _ => {}
+        }
+    }
+}
+
 #[test]
-fn a_vm_lives_from_the_first_start_to_its_removal() {
-    // The image goes the main way: from the build into the bundle, and out of the app into the VM.
-    let place = tempfile::Builder::new().prefix("w").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
-    let bundled = bundled(&image(), place.path());
+fn a_vm_lives_from_the_commands_of_the_readme_to_its_removal() {
+    image();
     let vms = Vms::new();
-    let up = vms.up_with(&["--image", bundled.to_str().expect("a path in UTF-8")]);
-    assert_eq!((&up["already"], &up["encoder"], &up["failed_units"]), (&json!(false), &json!("running"), &json!([])));
-    assert_eq!((&up["cpus"], &up["memory_mib"]), (&json!(2), &json!(3072)));
+    follow_the_readme(&vms);
+    // The host encoder, which has been built since, joins a VM that is up.
+    let up = vms.up();
+    assert_eq!((&up["already"], &up["encoder"], &up["failed_units"]), (&json!(true), &json!("running"), &json!([])));
+    assert_eq!((&up["api_answers"], &up["notes"].to_string().contains("no host encoder")), (&json!(false), &false));
 
     // The key, the host key, the user and the data disk are there; the exit code comes through.
     assert_eq!(
         vms.ssh("id -un; nproc; findmnt -no SOURCE /var/lib/helix/workspaces | cut -d[ -f1"),
-        "helix\n2\n/dev/vdb"
+        format!("helix\n{}\n/dev/vdb", up["cpus"])
     );
     vms.run("ssh", &["--", "exit 7"]).ends_with(7);
     vms.ssh("echo kept > /var/lib/helix/workspaces/note; touch ~/lost; sync");
@@ -101,24 +169,28 @@ fn a_vm_lives_from_the_first_start_to_its_removal() {
     let status = vms.status();
     assert_eq!((&status["state"], &status["run"]["ports"]), (&json!("running"), &up["ports"]));
     assert_eq!(vms.up()["already"], json!(true));
-    vms.run("reset", &[]).ends_with(2).says(&["runs; shut it down first", "cargo xtask vm down t"]);
-    vms.run("rm", &["--yes"]).ends_with(2).says(&["cargo xtask vm down t"]);
+    vms.run("reset", &[]).ends_with(2).says(&["runs; shut it down first", "cargo xtask vm down default"]);
+    vms.run("rm", &["--yes"]).ends_with(2).says(&["cargo xtask vm down default"]);
     assert!(vms.run("logs", &[]).ends_with(0).stdout.contains("Linux version"));
 
     let down = vms.run("down", &["--json"]).ends_with(0).json();
     println!("{down:#}");
     assert_eq!(down["how"], "guest");
     assert_eq!(vms.status()["state"], "stopped");
-    vms.run("ssh", &[]).ends_with(2).says(&["does not run", "cargo xtask vm up t"]);
+    vms.run("ssh", &[]).ends_with(2).says(&["does not run", "cargo xtask vm up default"]);
 
-    vms.run("reset", &["--json"]).ends_with(0);
-    vms.up();
+    // The image goes the main way too: from the build into the bundle, and out of the app into the VM.
+    let place = tempfile::Builder::new().prefix("w").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let bundled = bundled(&image(), place.path());
+    vms.run("reset", &["--image", bundled.to_str().expect("a path in UTF-8"), "--json"]).ends_with(0);
+    let up = vms.up();
+    assert_eq!((&up["already"], &up["cpus"], &up["memory_mib"]), (&json!(false), &json!(2), &json!(3072)));
     // The root is fresh; what is on the data disk is as before.
     assert_eq!(vms.ssh("cat /var/lib/helix/workspaces/note; test ! -e ~/lost"), "kept");
     assert_eq!(vms.ssh("cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"), before);
     assert_eq!(vms.run("down", &["--json"]).ends_with(0).json()["how"], "guest");
 
-    vms.run("rm", &[]).ends_with(2).says(&["cargo xtask vm rm t --yes"]);
+    vms.run("rm", &[]).ends_with(2).says(&["cargo xtask vm rm default --yes"]);
     vms.run("rm", &["--yes", "--json"]).ends_with(0);
     assert_eq!(vms.files(), [""; 0]);
 }
@@ -126,9 +198,9 @@ fn a_vm_lives_from_the_first_start_to_its_removal() {
 #[test]
 fn what_cannot_be_done_says_what_helps() {
     let vms = Vms::new();
-    let none = vms.home.path().join("none");
+    let none = vms.data.path().join("none");
     let none = none.to_str().expect("a path in UTF-8");
-    vms.run("status", &[]).ends_with(2).says(&["there is no VM t", "cargo xtask vm up t"]);
+    vms.run("status", &[]).ends_with(2).says(&["there is no VM default", "cargo xtask vm up default"]);
     let run = vms.run("up", &["--image", none, "--no-host-encoder", "--json"]).ends_with(3);
     run.says(&["manifest.json: No such file", "cargo xtask build-image"]);
     image();
@@ -148,7 +220,7 @@ fn a_disk_without_room_is_seen_before_the_copy() {
         ls -A \"$2\"
         exit $code";
     let mut command = inside(script, true);
-    command.arg(env!("CARGO_BIN_EXE_xtask")).arg(vms.home.path()).current_dir(root_folder());
+    command.arg(env!("CARGO_BIN_EXE_xtask")).arg(vms.home()).current_dir(root_folder());
     let run = Run::of(command).ends_with(4);
     assert_eq!(run.stdout.trim(), ".t.lock", "the full disk holds something");
     run.says(&["MB free, and", "MB are needed"]);

@@ -1,13 +1,20 @@
 //! Ports on 127.0.0.1 that lead to the guest.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::pace::Pace;
 
 /// The ports that are tried first.
 pub(crate) const PREFERRED: Ports = Ports { ssh: 2222, api: 8080 };
 /// How many ports from the preferred one on are tried before any will do: the second machine's are then easy to remember.
 const NEAR: u16 = 20;
+
+/// How long a guest of the usual pace has to answer somebody who only asks whether something is there.
+const ANSWER: Duration = Duration::from_secs(2);
 
 /// Ports on 127.0.0.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +40,20 @@ impl Ports {
             api = bind(0)?;
         }
         Ok(Self { ssh, api })
+    }
+
+    /// Whether something in the guest answers HTTP at the API's port. That a connection is made says nothing: QEMU takes each,
+    /// and closes it when nothing in the guest listens.
+    pub(crate) fn api_answers(self, pace: Pace) -> bool {
+        let ask = || -> std::io::Result<bool> {
+            let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.api))?;
+            stream.set_read_timeout(Some(pace.stretch(ANSWER)))?;
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
+            let mut start = [0; 5];
+            stream.read_exact(&mut start)?;
+            Ok(start == *b"HTTP/")
+        };
+        ask().unwrap_or(false)
     }
 
     /// What differs from the preferred ports, for people.

@@ -77,6 +77,8 @@ pub struct RunStatus {
     pub pid: Option<i32>,
     /// The ports on 127.0.0.1.
     pub ports: Ports,
+    /// Whether something in the guest answers HTTP at the API's port; false also while the guest is not up.
+    pub api_answers: bool,
     /// Processors and memory.
     #[serde(flatten)]
     pub sizes: Sizes,
@@ -116,7 +118,7 @@ impl Vm {
             sha256: config.sha256,
             architecture: config.architecture,
             encoder: encoder::state(self)?,
-            run: if alive { self.run_status() } else { None },
+            run: if alive { self.run_status(state) } else { None },
         })
     }
 
@@ -138,11 +140,12 @@ impl Vm {
     }
 
     /// A damaged `run.json` is nothing that a look at the machine should fail for.
-    fn run_status(&self) -> Option<RunStatus> {
+    fn run_status(&self, state: State) -> Option<RunStatus> {
         let run = self.run().ok().flatten()?;
         Some(RunStatus {
             pid: start::qemu(self).pid(),
             ports: run.ports,
+            api_answers: state == State::Running && run.ports.api_answers(run.pace),
             sizes: run.sizes,
             graphics_mib: run.graphics_mib,
             accelerator: run.accelerator.chosen,

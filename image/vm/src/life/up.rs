@@ -88,7 +88,9 @@ pub struct Up {
     pub created: Option<Copied>,
     /// The ports on 127.0.0.1.
     pub ports: Ports,
-    /// What differs from the preferred ports, in words.
+    /// Whether something in the guest answers HTTP at the API's port.
+    pub api_answers: bool,
+    /// What people should know, in words: which ports differ from the preferred ones.
     pub notes: Vec<String>,
     /// Processors and memory.
     #[serde(flatten)]
@@ -288,6 +290,7 @@ impl Vm {
             already: false,
             created: None,
             ports: run.ports,
+            api_answers: run.ports.api_answers(run.pace),
             notes: run.ports.notes(),
             sizes: run.sizes,
             accelerator: run.accelerator.chosen,

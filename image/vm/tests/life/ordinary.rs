@@ -118,6 +118,18 @@ fn what_the_disks_take_is_told_and_of_the_guest_while_it_is_up() {
 }
 
 #[test]
+fn an_api_is_told_only_where_something_answers() {
+    // QEMU takes each connection, whatever is in the guest.
+    for (ways, answers) in [("", false), ("api=mute", false), ("api", true)] {
+        let world = World::new();
+        let up = world.up_with(&world.config(ways)).unwrap();
+        assert!(std::net::TcpStream::connect(("127.0.0.1", up.ports.api)).is_ok());
+        assert_eq!(up.api_answers, answers, "{ways}");
+        assert_eq!(world.vm().status().unwrap().run.unwrap().api_answers, answers, "{ways}");
+    }
+}
+
+#[test]
 fn each_way_to_end_is_tried_in_its_turn() {
     let cases = [
         ("", Shutdown::Guest),

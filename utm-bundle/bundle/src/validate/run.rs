@@ -66,7 +66,7 @@ impl Launched {
             }
         }
         let run = self.vm.status().ok().and_then(|status| status.run);
-        let accelerator = run.map(|run| format!("{:?}", run.accelerator)).unwrap_or_default();
+        let accelerator = run.map(|run| run.accelerator.to_string()).unwrap_or_default();
         Ok(format!("up after {:.1} s by {accelerator}", started.elapsed().as_secs_f64()))
     }
 

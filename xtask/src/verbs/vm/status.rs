@@ -59,7 +59,7 @@ fn in_words(status: &Status) -> String {
 fn show(status: &Status) {
     let mut lines = vec![
         ("state", in_words(status)),
-        ("image", format!("{} ({}, {:?})", status.image.display(), status.recipe, status.architecture)),
+        ("image", format!("{} ({}, {})", status.image.display(), status.recipe, status.architecture)),
         ("folder", status.folder.display().to_string()),
         (
             "disks",
@@ -78,14 +78,16 @@ fn show(status: &Status) {
     lines.push(("host encoder", encoder));
     if let Some(run) = &status.run {
         let pid = run.pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
-        lines.push(("QEMU", format!("{}, {:?}, process {pid}", run.qemu_version, run.accelerator)));
+        lines.push(("QEMU", format!("{}, {}, process {pid}", run.qemu_version, run.accelerator)));
         lines.push(("size", format!("{} processors, {} MiB", run.sizes.cpus, run.sizes.memory_mib)));
         let graphics = run.graphics_mib.map_or_else(
             || "frames are copied, without a window of this computer's memory".to_owned(),
             |mib| format!("a window of {mib} MiB of this computer's memory"),
         );
         lines.push(("graphics", graphics));
-        lines.push(("ports", format!("SSH 127.0.0.1:{}, API 127.0.0.1:{}", run.ports.ssh, run.ports.api)));
+        let silent = if run.api_answers { "" } else { " (nothing answers there)" };
+        let (ssh, api) = (run.ports.ssh, run.ports.api);
+        lines.push(("ports", format!("SSH 127.0.0.1:{ssh}, API 127.0.0.1:{api}{silent}")));
         lines.extend((!run.failed_units.is_empty()).then(|| ("failed units", run.failed_units.join(", "))));
     }
     lines.iter().for_each(|(what, text)| crate::ui::out(&format!("{what:<13} {text}")));

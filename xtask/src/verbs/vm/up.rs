@@ -9,7 +9,7 @@ use helix_build::store::Store;
 use helix_build::tools::qemu_for_long;
 use helix_build::workspace::Workspace;
 use helix_rootfs::Arch;
-use helix_vm::life::{Event, Up, UpConfig};
+use helix_vm::life::{EncoderState, Event, Up, UpConfig};
 use helix_vm::{HostNetwork, Programs};
 
 use super::Copying;
@@ -27,6 +27,8 @@ pub(crate) fn run(args: &VmUpArgs, json: bool) -> Result<(), Failure> {
         helix_vm::Arch::Arm64 => Arch::Arm64,
         helix_vm::Arch::Amd64 => Arch::Amd64,
     };
+    // Before anything is fetched.
+    let encoder = encoder(args, &workspace)?;
     let config = UpConfig {
         programs: programs(&workspace, arch)?,
         image,
@@ -34,18 +36,23 @@ pub(crate) fn run(args: &VmUpArgs, json: bool) -> Result<(), Failure> {
         memory_mib: args.memory,
         graphics_mib: args.graphics_memory,
         host_network: host_network(args)?,
-        encoder: encoder(args, &workspace)?,
+        encoder,
         deadline: Duration::from_secs(args.boot_timeout),
         interrupted: watch_interrupts(),
     };
-    let up = watch(&vm, &config)?;
+    let mut up = watch(&vm, &config)?;
     if up.already && config.host_network.is_some() {
         eprintln!("note: the VM was up already: it takes the settings over when it is shut down and started with them");
     }
+    let without = !args.no_host_encoder && config.encoder.is_none() && up.encoder != EncoderState::Running;
+    let add = format!("cargo xtask build-host-encoder && cargo xtask vm up {}", up.name);
+    let note = without.then(|| format!("no host encoder is built, and the VM goes without; to add one: {add}"));
+    up.notes.extend(note.clone());
     if json {
         crate::verbs::print_json(&up);
     } else {
         show(&up);
+        note.iter().for_each(|note| crate::ui::out(&format!("  note:       {note}")));
     }
     Ok(())
 }
@@ -88,10 +95,14 @@ fn show(up: &Up) {
     let name = &up.name;
     let again = if up.already { "was up already" } else { "is up" };
     let (cpus, gib) = (up.sizes.cpus, up.sizes.memory_mib as f64 / 1024.0);
+    let api = match up.ports.api {
+        port if up.api_answers => format!("http://127.0.0.1:{port}"),
+        port => format!("nothing answers at 127.0.0.1:{port} yet, which leads to the guest's port 8080"),
+    };
     crate::ui::out(&format!(
-        "the VM {name} {again}: {cpus} processors, {gib:.1} GiB, {:?}\n  log in:     cargo xtask vm ssh {name}\n  the API:    \
-         http://127.0.0.1:{}\n  SSH:        127.0.0.1:{}\n  shut down:  cargo xtask vm down {name}",
-        up.accelerator, up.ports.api, up.ports.ssh
+        "the VM {name} {again}: {cpus} processors, {gib:.1} GiB, {}\n  log in:     cargo xtask vm ssh {name}\n  the API:    \
+         {api}\n  SSH:        127.0.0.1:{}\n  shut down:  cargo xtask vm down {name}",
+        up.accelerator, up.ports.ssh
     ));
     if !up.failed_units.is_empty() {
         let why = up.diagnosis.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -123,15 +134,17 @@ fn make_tools(arch: Arch) -> Result<(), Failure> {
     Err(Failure::Verb { code, doing: "making the tools tree".to_owned() })
 }
 
-/// The host encoder: the one that is named, or the one that was built.
+/// The host encoder: the one that is named, which must be there, or the one that was built, if one was.
 fn encoder(args: &VmUpArgs, workspace: &Workspace) -> Result<Option<PathBuf>, Failure> {
     if args.no_host_encoder {
         return Ok(None);
     }
-    let host = helix_products::Target::host().map(|host| host.to_string()).unwrap_or_default();
-    let built = workspace.root.join("target/host-encoder").join(host).join("helix-host-encoder");
-    let program = args.host_encoder.clone().unwrap_or(built);
-    let program = std::path::absolute(&program).map_err(|e| Failure::Other(format!("{}: {e}", program.display())))?;
+    let Some(named) = &args.host_encoder else {
+        let host = helix_products::Target::host().map(|host| host.to_string()).unwrap_or_default();
+        let built = workspace.root.join("target/host-encoder").join(host).join("helix-host-encoder");
+        return Ok(Some(built).filter(|built| built.is_file()));
+    };
+    let program = std::path::absolute(named).map_err(|e| Failure::Other(format!("{}: {e}", named.display())))?;
     if program.is_file() {
         return Ok(Some(program));
     }
