@@ -240,3 +240,14 @@ pub(crate) fn archive(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     }
     builder.into_inner().expect("an archive in memory")
 }
+
+/// A folder of an archive from before Docker 1.10.
+pub(crate) fn v1(id: &str, parent: &str, layer: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let json = json!({
+        "id": id, "parent": parent, "created": "2014-05-01T10:00:00.5Z", "docker_version": "1.9.1", "os": "linux",
+        "author": "Ann <ann@example.org>", "config": { "Cmd": ["/bin/true"] }, "Size": 5,
+        "container_config": { "Cmd": ["/bin/sh", "-c", format!("make {id}")] },
+    });
+    let member = |name: &str, bytes: &[u8]| (format!("{id}/{name}"), bytes.to_vec());
+    vec![member("VERSION", b"1.0"), member("json", json.to_string().as_bytes()), member("layer.tar", layer)]
+}

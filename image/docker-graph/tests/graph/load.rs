@@ -6,7 +6,7 @@ use helix_docker_graph::{Digest, Error, Image, Options, flatten, import, read_la
 use serde_json::{Value, json};
 
 use crate::common::{Root, names, platform};
-use crate::craft::{Crafted, Format, archive, file, folder, hard_link, layer, saved, symlink};
+use crate::craft::{Crafted, Format, archive, file, folder, hard_link, layer, saved, symlink, v1};
 use crate::layout::{Layout, Packing, for_platform, named};
 
 fn image(name: &str, layers: &[&[crate::craft::Item]]) -> Crafted {
@@ -15,17 +15,6 @@ fn image(name: &str, layers: &[&[crate::craft::Item]]) -> Crafted {
 
 fn called(images: &[Image]) -> Vec<String> {
     images.iter().map(|image| image.names.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")).collect()
-}
-
-/// A folder of an archive from before Docker 1.10.
-fn v1(id: &str, parent: &str, layer: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let json = json!({
-        "id": id, "parent": parent, "created": "2014-05-01T10:00:00.5Z", "docker_version": "1.9.1", "os": "linux",
-        "author": "Ann <ann@example.org>", "config": { "Cmd": ["/bin/true"] }, "Size": 5,
-        "container_config": { "Cmd": ["/bin/sh", "-c", format!("make {id}")] },
-    });
-    let member = |name: &str, bytes: &[u8]| (format!("{id}/{name}"), bytes.to_vec());
-    vec![member("VERSION", b"1.0"), member("json", json.to_string().as_bytes()), member("layer.tar", layer)]
 }
 
 #[test]

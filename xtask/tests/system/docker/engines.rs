@@ -81,8 +81,13 @@ pub(crate) fn saved_layers(archive: &[u8]) -> Vec<Digest> {
 
 /// Runs `docker-graph` on an archive with these images.
 pub(crate) fn graph(dir: &std::path::Path, images: &[Crafted]) -> Run {
+    graph_of(dir, &saved(images))
+}
+
+/// Runs `docker-graph` on an archive.
+pub(crate) fn graph_of(dir: &std::path::Path, bytes: &[u8]) -> Run {
     let archive = dir.join("archive.tar");
-    std::fs::write(&archive, saved(images)).expect("an archive");
+    std::fs::write(&archive, bytes).expect("an archive");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_xtask"));
     command.args(["docker-graph", "--json", "--data-root"]).arg(dir.join("data"));
     command.arg(format!("archive:{}", archive.display()));

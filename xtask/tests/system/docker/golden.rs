@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use helix_docker_graph::Digest;
 use serde_json::Value;
 
-use super::craft::{Crafted, Format, file, folder, layer, saved};
+use super::craft::{Crafted, Format, archive, file, folder, hard_link, layer, saved, symlink, v1};
 use super::engine::{Engine, RELEASES};
-use super::engines::{graph, odd_image, scratch};
+use super::engines::{graph, graph_of, odd_image, scratch};
 
 /// A file of a tree: kind, mode, owner, time, content or target, attributes.
 type Line = (u32, u32, u32, (i64, i64), String, BTreeMap<String, Vec<u8>>);
@@ -146,5 +146,65 @@ fn same_as_by(release: &str) {
 fn our_data_root_is_the_one_that_every_engine_writes() {
     for release in RELEASES {
         same_as_by(release);
+    }
+}
+
+/// Archives that today's engines load and do not write.
+fn old_archives() -> Vec<Vec<u8>> {
+    let base =
+        layer(Format::Gnu, &[folder("d"), file("d/a", "a"), symlink("d/up", "../../../../d")].map(|i| i.owner(0, 0)));
+    let aufs = [
+        folder(".wh..wh.plnk"),
+        file(".wh..wh.plnk/12.34", "shared").mode(0o640),
+        folder(".wh..wh.orph"),
+        file(".wh..wh.orph/lost", "l"),
+        hard_link("one", ".wh..wh.plnk/12.34"),
+        hard_link("d/two", ".wh..wh.plnk/12.34").mode(0o600),
+        file("d/up/through", "more dots than folders"),
+    ];
+    let aufs = layer(Format::Gnu, &aufs.map(|i| i.owner(0, 0)));
+    let repositories = serde_json::json!({ "old/app": { "1": "bb2" }, "old/base": { "latest": "aa1" } });
+    let old = [
+        v1("aa1", "", &base),
+        v1("bb2", "aa1", &aufs),
+        vec![("repositories".to_owned(), repositories.to_string().into_bytes())],
+    ];
+    let empty = Crafted::with("empty:1", Vec::new(), |config| config["rootfs"]["diff_ids"] = Value::Null);
+    let config = format!("{}.json", empty.id().hex());
+    let manifest = serde_json::json!([{ "Config": config, "RepoTags": ["empty:1"], "Layers": null }]);
+    let empty = [(config, empty.config), ("manifest.json".to_owned(), manifest.to_string().into_bytes())];
+    vec![archive(&old.concat()), archive(&empty)]
+}
+
+#[test]
+fn old_archives_become_what_an_engine_makes_of_them() {
+    let dir = scratch();
+    let (ours, theirs) = (dir.path().join("data"), dir.path().join("theirs"));
+    // Later engines do not take the oldest kind.
+    let engine = Engine::start(RELEASES[0], &theirs);
+    for archive in old_archives() {
+        graph_of(dir.path(), &archive).ends_with(0);
+        let loaded = engine.fed(&["load"], &archive);
+        assert_eq!(loaded.code, Some(0), "{}{}", loaded.stdout, loaded.stderr);
+    }
+    drop(engine);
+    let names = |data: &Path| {
+        let text = std::fs::read(data.join("image/vfs/repositories.json")).expect("names");
+        serde_json::from_slice::<Value>(&text).expect("names")
+    };
+    assert_eq!(names(&ours), names(&theirs), "the ids of images");
+    assert_eq!(chain_ids(&ours), chain_ids(&theirs));
+    let stated: BTreeSet<String> = ["d".to_owned()].into();
+    for chain_id in chain_ids(&ours) {
+        let (mut our_tree, mut their_tree) =
+            (tree(&cache_folder(&ours, &chain_id), &stated), tree(&cache_folder(&theirs, &chain_id), &stated));
+        // The engine makes the folders of what it then passes over; nothing is in them.
+        their_tree.retain(|name, _| ![".wh..wh.plnk", ".wh..wh.orph"].contains(&&**name));
+        // A folder that a layer changes without stating it keeps its time here.
+        for tree in [&mut our_tree, &mut their_tree] {
+            tree.get_mut("d").expect("the folder").3 = (0, 0);
+        }
+        assert_eq!(our_tree, their_tree, "layer {chain_id}");
+        assert_eq!(about(&ours, &chain_id).0, about(&theirs, &chain_id).0, "about layer {chain_id}");
     }
 }
