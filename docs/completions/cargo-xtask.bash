@@ -61,6 +61,9 @@ _cargo__xtask() {
             cargo__xtask,plan)
                 cmd="cargo__xtask__subcmd__plan"
                 ;;
+            cargo__xtask,resolve)
+                cmd="cargo__xtask__subcmd__resolve"
+                ;;
             cargo__xtask,schema)
                 cmd="cargo__xtask__subcmd__schema"
                 ;;
@@ -142,6 +145,9 @@ _cargo__xtask() {
             cargo__xtask__subcmd__help,plan)
                 cmd="cargo__xtask__subcmd__help__subcmd__plan"
                 ;;
+            cargo__xtask__subcmd__help,resolve)
+                cmd="cargo__xtask__subcmd__help__subcmd__resolve"
+                ;;
             cargo__xtask__subcmd__help,schema)
                 cmd="cargo__xtask__subcmd__help__subcmd__schema"
                 ;;
@@ -169,6 +175,9 @@ _cargo__xtask() {
             cargo__xtask__subcmd__help__subcmd__vm,down)
                 cmd="cargo__xtask__subcmd__help__subcmd__vm__subcmd__down"
                 ;;
+            cargo__xtask__subcmd__help__subcmd__vm,du)
+                cmd="cargo__xtask__subcmd__help__subcmd__vm__subcmd__du"
+                ;;
             cargo__xtask__subcmd__help__subcmd__vm,logs)
                 cmd="cargo__xtask__subcmd__help__subcmd__vm__subcmd__logs"
                 ;;
@@ -192,6 +201,9 @@ _cargo__xtask() {
                 ;;
             cargo__xtask__subcmd__vm,down)
                 cmd="cargo__xtask__subcmd__vm__subcmd__down"
+                ;;
+            cargo__xtask__subcmd__vm,du)
+                cmd="cargo__xtask__subcmd__vm__subcmd__du"
                 ;;
             cargo__xtask__subcmd__vm,help)
                 cmd="cargo__xtask__subcmd__vm__subcmd__help"
@@ -219,6 +231,9 @@ _cargo__xtask() {
                 ;;
             cargo__xtask__subcmd__vm__subcmd__help,down)
                 cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__down"
+                ;;
+            cargo__xtask__subcmd__vm__subcmd__help,du)
+                cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__du"
                 ;;
             cargo__xtask__subcmd__vm__subcmd__help,help)
                 cmd="cargo__xtask__subcmd__vm__subcmd__help__subcmd__help"
@@ -248,7 +263,7 @@ _cargo__xtask() {
 
     case "${cmd}" in
         cargo__xtask)
-            opts="-h -V --json --help --version build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph bundle check-bundle vm doctor schema cache bench test generate help"
+            opts="-h -V --json --help --version build-image test-image plan resolve inspect diff build-container build-host-encoder check-host-encoder docker-graph bundle check-bundle vm doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -690,7 +705,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__help)
-            opts="build-image test-image plan inspect diff build-container build-host-encoder check-host-encoder docker-graph bundle check-bundle vm doctor schema cache bench test generate help"
+            opts="build-image test-image plan resolve inspect diff build-container build-host-encoder check-host-encoder docker-graph bundle check-bundle vm doctor schema cache bench test generate help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -955,6 +970,20 @@ _cargo__xtask() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__resolve)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cargo__subcmd__xtask__subcmd__help__subcmd__schema)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -998,7 +1027,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__help__subcmd__vm)
-            opts="up down status ssh logs console reset rm"
+            opts="up down status du ssh logs console reset rm"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1026,6 +1055,20 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__help__subcmd__vm__subcmd__down)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__help__subcmd__vm__subcmd__du)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1163,6 +1206,28 @@ _cargo__xtask() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cargo__subcmd__xtask__subcmd__resolve)
+            opts="-h --arch --mirror --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --arch)
+                    COMPREPLY=($(compgen -W "arm64 amd64" -- "${cur}"))
+                    return 0
+                    ;;
+                --mirror)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cargo__subcmd__xtask__subcmd__schema)
             opts="-h --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -1222,7 +1287,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__vm)
-            opts="-h --json --help up down status ssh logs console reset rm help"
+            opts="-h --json --help up down status du ssh logs console reset rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1275,8 +1340,26 @@ _cargo__xtask() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__du)
+            opts="-h --home --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --home)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cargo__subcmd__xtask__subcmd__vm__subcmd__help)
-            opts="up down status ssh logs console reset rm help"
+            opts="up down status du ssh logs console reset rm help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1304,6 +1387,20 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__vm__subcmd__help__subcmd__down)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cargo__subcmd__xtask__subcmd__vm__subcmd__help__subcmd__du)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -1514,7 +1611,7 @@ _cargo__xtask() {
             return 0
             ;;
         cargo__subcmd__xtask__subcmd__vm__subcmd__up)
-            opts="-h --home --image --cpus --memory --host-encoder --no-host-encoder --boot-timeout --json --help"
+            opts="-h --home --image --cpus --memory --graphics-memory --host-network-settings --host-encoder --no-host-encoder --boot-timeout --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1534,6 +1631,10 @@ _cargo__xtask() {
                     ;;
                 --memory)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --graphics-memory)
+                    COMPREPLY=($(compgen -W "256 512 1024 2048 4096 8192" -- "${cur}"))
                     return 0
                     ;;
                 --host-encoder)

@@ -72,6 +72,17 @@ amd64\:"64-bit x86"))' \
 '::recipe -- The recipe\: a name in recipes/, or a YAML file:_default' \
 && ret=0
 ;;
+(resolve)
+_arguments "${_arguments_options[@]}" : \
+'--arch=[The architecture of the packages, instead of the recipes'\'']:ARCH:((arm64\:"64-bit ARM"
+amd64\:"64-bit x86"))' \
+'--mirror=[The mirror of the recipes'\'' main archive]:URL:_default' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::recipes -- The recipes\: names in recipes/ or recipes/containers/, or YAML files:_default' \
+&& ret=0
+;;
 (inspect)
 _arguments "${_arguments_options[@]}" : \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
@@ -194,8 +205,10 @@ _arguments "${_arguments_options[@]}" : \
 '--image=[The folder of the image that a new VM is made from \[default\: target/images/quickstart\]]:DIR:_files' \
 '--cpus=[How many processors the guest has \[default\: half of this machine'\''s, 2 at least and 8 at most\]]:N:_default' \
 '--memory=[The guest'\''s memory in MiB \[default\: half of this machine'\''s, which must be 6144 at least\]]:MIB:_default' \
-'--host-encoder=[The host encoder \[default\: what build-host-encoder made\]]:PROGRAM:_files' \
+'--graphics-memory=[On a Mac\: how much of its memory the graphics device can show the guest, in MiB \[default\: 256 where there are 16 GiB and less, 1024 where there is more\]; a desktop takes 64 to 128]:MIB:(256 512 1024 2048 4096 8192)' \
+'--host-encoder=[The host encoder \[default\: what build-host-encoder made, if it did\]]:PROGRAM:_files' \
 '--boot-timeout=[How long the guest may take to boot]:SECONDS:_default' \
+'--host-network-settings[Hand this computer'\''s proxy and the certificates that it trusts besides to the guest, its apt and its Docker]' \
 '(--host-encoder)--no-host-encoder[Go without a host encoder]' \
 '--json[Print one JSON document to standard output; progress stays on standard error]' \
 '-h[Print help]' \
@@ -220,6 +233,15 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help]' \
 '--help[Print help]' \
 '::name -- The VM \[default\: all\]:_default' \
+&& ret=0
+;;
+(du)
+_arguments "${_arguments_options[@]}" : \
+'--home=[The folder of all VMs \[default\: \$XDG_DATA_HOME/helix/vms or ~/.local/share/helix/vms\]]:DIR:_files' \
+'--json[Print one JSON document to standard output; progress stays on standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::name -- The VM:_default' \
 && ret=0
 ;;
 (ssh)
@@ -297,6 +319,10 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (status)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(du)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -495,6 +521,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(resolve)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (inspect)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -548,6 +578,10 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (status)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(du)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -642,6 +676,7 @@ _cargo-xtask_commands() {
 'build-image:Build an image from a recipe, boot it and run its checks' \
 'test-image:Boot an image that was built and run its checks' \
 'plan:Show the steps of a build, which are cached, and what changed in the others' \
+'resolve:Solve the packages of recipes and write their locks, without building anything' \
 'inspect:Show what an image is and verify its files' \
 'diff:Compare two images\: packages, files, size' \
 'build-container:Build a container image from a container recipe, as an OCI layout' \
@@ -777,6 +812,7 @@ _cargo-xtask__subcmd__help_commands() {
 'build-image:Build an image from a recipe, boot it and run its checks' \
 'test-image:Boot an image that was built and run its checks' \
 'plan:Show the steps of a build, which are cached, and what changed in the others' \
+'resolve:Solve the packages of recipes and write their locks, without building anything' \
 'inspect:Show what an image is and verify its files' \
 'diff:Compare two images\: packages, files, size' \
 'build-container:Build a container image from a container recipe, as an OCI layout' \
@@ -890,6 +926,11 @@ _cargo-xtask__subcmd__help__subcmd__plan_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask help plan commands' commands "$@"
 }
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__resolve_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__resolve_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help resolve commands' commands "$@"
+}
 (( $+functions[_cargo-xtask__subcmd__help__subcmd__schema_commands] )) ||
 _cargo-xtask__subcmd__help__subcmd__schema_commands() {
     local commands; commands=()
@@ -911,6 +952,7 @@ _cargo-xtask__subcmd__help__subcmd__vm_commands() {
 'up:Make a VM where there is none, start it, and wait until the guest is ready' \
 'down:Shut a VM down\: by its agent, then by the power button, then by force' \
 'status:Say what VMs there are and what they are doing' \
+'du:Say what the disks of a VM take on this computer and in the guest' \
 'ssh:Log in to a VM by SSH, or run a command there' \
 'logs:Show what the guest wrote to its serial console, or what QEMU or the host encoder said' \
 'console:Sit at a VM'\''s serial console; Ctrl-\] leaves' \
@@ -928,6 +970,11 @@ _cargo-xtask__subcmd__help__subcmd__vm__subcmd__console_commands() {
 _cargo-xtask__subcmd__help__subcmd__vm__subcmd__down_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask help vm down commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__help__subcmd__vm__subcmd__du_commands] )) ||
+_cargo-xtask__subcmd__help__subcmd__vm__subcmd__du_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask help vm du commands' commands "$@"
 }
 (( $+functions[_cargo-xtask__subcmd__help__subcmd__vm__subcmd__logs_commands] )) ||
 _cargo-xtask__subcmd__help__subcmd__vm__subcmd__logs_commands() {
@@ -969,6 +1016,11 @@ _cargo-xtask__subcmd__plan_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask plan commands' commands "$@"
 }
+(( $+functions[_cargo-xtask__subcmd__resolve_commands] )) ||
+_cargo-xtask__subcmd__resolve_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask resolve commands' commands "$@"
+}
 (( $+functions[_cargo-xtask__subcmd__schema_commands] )) ||
 _cargo-xtask__subcmd__schema_commands() {
     local commands; commands=()
@@ -990,6 +1042,7 @@ _cargo-xtask__subcmd__vm_commands() {
 'up:Make a VM where there is none, start it, and wait until the guest is ready' \
 'down:Shut a VM down\: by its agent, then by the power button, then by force' \
 'status:Say what VMs there are and what they are doing' \
+'du:Say what the disks of a VM take on this computer and in the guest' \
 'ssh:Log in to a VM by SSH, or run a command there' \
 'logs:Show what the guest wrote to its serial console, or what QEMU or the host encoder said' \
 'console:Sit at a VM'\''s serial console; Ctrl-\] leaves' \
@@ -1009,12 +1062,18 @@ _cargo-xtask__subcmd__vm__subcmd__down_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask vm down commands' commands "$@"
 }
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__du_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__du_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm du commands' commands "$@"
+}
 (( $+functions[_cargo-xtask__subcmd__vm__subcmd__help_commands] )) ||
 _cargo-xtask__subcmd__vm__subcmd__help_commands() {
     local commands; commands=(
 'up:Make a VM where there is none, start it, and wait until the guest is ready' \
 'down:Shut a VM down\: by its agent, then by the power button, then by force' \
 'status:Say what VMs there are and what they are doing' \
+'du:Say what the disks of a VM take on this computer and in the guest' \
 'ssh:Log in to a VM by SSH, or run a command there' \
 'logs:Show what the guest wrote to its serial console, or what QEMU or the host encoder said' \
 'console:Sit at a VM'\''s serial console; Ctrl-\] leaves' \
@@ -1033,6 +1092,11 @@ _cargo-xtask__subcmd__vm__subcmd__help__subcmd__console_commands() {
 _cargo-xtask__subcmd__vm__subcmd__help__subcmd__down_commands() {
     local commands; commands=()
     _describe -t commands 'cargo-xtask vm help down commands' commands "$@"
+}
+(( $+functions[_cargo-xtask__subcmd__vm__subcmd__help__subcmd__du_commands] )) ||
+_cargo-xtask__subcmd__vm__subcmd__help__subcmd__du_commands() {
+    local commands; commands=()
+    _describe -t commands 'cargo-xtask vm help du commands' commands "$@"
 }
 (( $+functions[_cargo-xtask__subcmd__vm__subcmd__help__subcmd__help_commands] )) ||
 _cargo-xtask__subcmd__vm__subcmd__help__subcmd__help_commands() {
