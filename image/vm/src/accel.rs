@@ -12,14 +12,17 @@ use serde::{Deserialize, Serialize};
 use crate::child::QemuChild;
 use crate::folder::RunFolder;
 use crate::machine::{Arch, Args, processor};
+use crate::pace::{MOST, Pace};
 use crate::platform;
 use crate::process::Process;
 use crate::programs::{Error, Programs};
 use crate::qmp::Qmp;
 
-/// How long the firmware has to show a sign of life. With KVM it takes one or two seconds, emulated on a slow machine
-/// about the same: more time would only delay the answer "no".
+/// How long the firmware has to show a sign of life. With KVM it takes one or two seconds: on a quiet computer more time would
+/// only delay the answer "no".
 const PROBE_TIME: Duration = Duration::from_secs(8);
+/// How long the emulated firmware takes for that, on two quiet x86_64 processors.
+const USUAL_FIRMWARE: Duration = Duration::from_millis(1500);
 /// The pause between two looks at the probe.
 const POLL: Duration = Duration::from_millis(50);
 
@@ -100,48 +103,83 @@ pub fn probe(programs: &Programs, arch: Arch, run_folder: &Path) -> Result<Accel
         let why = format!("the guest is {arch} and this machine is {}", std::env::consts::ARCH);
         return Ok(AccelReport::tcg(why));
     }
-    let folder = RunFolder::prepare(&run_folder.join("probe"))?;
-    Ok(match sign_of_life(programs, arch, &folder)? {
+    Ok(match sign_of_life(programs, arch, run_folder, PROBE_TIME, USUAL_FIRMWARE)? {
         Ok(()) => AccelReport { chosen: platform::HARDWARE, rejected: Vec::new() },
         Err(why) => AccelReport::tcg(why),
     })
 }
 
-/// Runs the firmware under the hardware accelerator until it speaks; the inner error says why it does not.
-fn sign_of_life(programs: &Programs, arch: Arch, folder: &RunFolder) -> Result<Result<(), String>, Error> {
-    folder.copy_firmware_vars(&programs.firmware_vars)?;
-    let mut args = Args::default();
-    args.flags(&["-no-user-config", "-nodefaults", "-display", "none", "-m", "256M"]);
-    args.flags(&processor(arch, platform::HARDWARE));
-    args.firmware(&programs.seen(&programs.firmware_code)?, &programs.seen(&folder.firmware_vars())?);
-    args.serial(&programs.seen(&folder.serial_log())?);
-    args.qmp(&programs.seen(&folder.qmp_socket())?);
-    let child = QemuChild::start(&programs.qemu.clone().args(args.list), &folder.qemu_log())?;
-    Ok(watch(child, folder))
+/// Runs the firmware under the hardware accelerator until it speaks; the inner error says why it does not. When its time is
+/// over, the emulated firmware shows how slow the computer is at the moment.
+fn sign_of_life(
+    programs: &Programs,
+    arch: Arch,
+    run_folder: &Path,
+    time: Duration,
+    usual: Duration,
+) -> Result<Result<(), String>, Error> {
+    let mut hardware = Probe::start(programs, arch, platform::HARDWARE, &run_folder.join("probe"))?;
+    match hardware.watch(time) {
+        Ok(false) => {}
+        ended => return Ok(ended.map(drop)),
+    }
+    let begun = Instant::now();
+    let spoke =
+        Probe::start(programs, arch, Accelerator::Tcg, &run_folder.join("emulated"))?.watch(usual.mul_f64(MOST));
+    let pace = if spoke == Ok(true) { Pace::of(begun.elapsed(), usual) } else { Pace::default() };
+    let time = pace.stretch(time);
+    let speaks = hardware.watch(time.saturating_sub(hardware.begun.elapsed()));
+    let silent = || format!("the firmware gave no sign of life in {} s", time.as_secs());
+    Ok(speaks.and_then(|speaks| if speaks { Ok(()) } else { Err(silent()) }))
 }
 
-fn watch(mut child: QemuChild, folder: &RunFolder) -> Result<(), String> {
-    let mut qmp = None;
-    let deadline = Instant::now() + PROBE_TIME;
-    while Instant::now() < deadline {
-        // Any byte will do: the first ones of the x86 firmware only clear the screen.
-        if std::fs::metadata(folder.serial_log()).is_ok_and(|meta| meta.len() > 0) {
-            return Ok(());
-        }
-        if child.ended().is_some() {
-            return Err(first_line(&child.output_tail(), "QEMU ended at once"));
-        }
-        qmp = qmp.or_else(|| Qmp::connect(&folder.qmp_socket(), POLL).ok());
-        let status = qmp.as_mut().and_then(|qmp| qmp.status(Duration::from_secs(1)).ok());
-        if let Some(status) = status.filter(|status| status != "running") {
-            return Err(format!(
-                "the guest stopped with {status}; {}",
-                first_line(&child.output_tail(), "no reason given")
-            ));
-        }
-        std::thread::sleep(POLL);
+/// A machine with nothing but the firmware.
+struct Probe {
+    child: QemuChild,
+    folder: RunFolder,
+    qmp: Option<Qmp>,
+    begun: Instant,
+}
+
+impl Probe {
+    fn start(programs: &Programs, arch: Arch, accelerator: Accelerator, folder: &Path) -> Result<Self, Error> {
+        let folder = RunFolder::prepare(folder)?;
+        folder.copy_firmware_vars(&programs.firmware_vars)?;
+        let mut args = Args::default();
+        args.flags(&["-no-user-config", "-nodefaults", "-display", "none", "-m", "256M"]);
+        args.flags(&processor(arch, accelerator));
+        args.firmware(&programs.seen(&programs.firmware_code)?, &programs.seen(&folder.firmware_vars())?);
+        args.serial(&programs.seen(&folder.serial_log())?);
+        args.qmp(&programs.seen(&folder.qmp_socket())?);
+        let child = QemuChild::start(&programs.qemu.clone().args(args.list), &folder.qemu_log())?;
+        Ok(Self { child, folder, qmp: None, begun: Instant::now() })
     }
-    Err(format!("the firmware gave no sign of life in {} s", PROBE_TIME.as_secs()))
+
+    /// Whether the firmware speaks within `time`; the error says why it never will.
+    fn watch(&mut self, time: Duration) -> Result<bool, String> {
+        let deadline = Instant::now() + time;
+        loop {
+            // Any byte will do: the first ones of the x86 firmware only clear the screen.
+            if std::fs::metadata(self.folder.serial_log()).is_ok_and(|meta| meta.len() > 0) {
+                return Ok(true);
+            }
+            if self.child.ended().is_some() {
+                return Err(first_line(&self.child.output_tail(), "QEMU ended at once"));
+            }
+            if self.qmp.is_none() {
+                self.qmp = Qmp::connect(&self.folder.qmp_socket(), POLL).ok();
+            }
+            let status = self.qmp.as_mut().and_then(|qmp| qmp.status(Duration::from_secs(1)).ok());
+            if let Some(status) = status.filter(|status| status != "running") {
+                let reason = first_line(&self.child.output_tail(), "no reason given");
+                return Err(format!("the guest stopped with {status}; {reason}"));
+            }
+            if Instant::now() >= deadline {
+                return Ok(false);
+            }
+            std::thread::sleep(POLL);
+        }
+    }
 }
 
 /// The first line that is no warning says it; a dump of registers may follow.

@@ -14,7 +14,7 @@ use crate::agent::Agent;
 use crate::report::Timings;
 
 /// The hard limit: no time-out is stretched further.
-const MOST: f64 = 10.0;
+pub(crate) const MOST: f64 = 10.0;
 /// How much slower than usual a guest may be before the time-out of its boot has to be stretched. That one has room: by
 /// default it is six times what the boot takes.
 const BOOT_ROOM: f64 = 3.0;
@@ -65,7 +65,7 @@ impl Default for Pace {
 
 impl Pace {
     /// The pace of a guest that took `shown` for what usually takes `usual`. More than one decimal would be noise.
-    fn of(shown: Duration, usual: Duration) -> Self {
+    pub(crate) fn of(shown: Duration, usual: Duration) -> Self {
         let times = shown.as_secs_f64() / usual.as_secs_f64();
         Self::from((times * 10.0).round() / 10.0)
     }

@@ -14,8 +14,8 @@ const GUEST_CID: u32 = 3;
 /// How much the guest may send before the program at the Unix socket has read it, in bytes: more than the 64 KiB that
 /// are usual, because there and back under emulation takes long.
 const BUFFER: u32 = 1 << 20;
-/// How long the program may take to make its socket.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the program may take to make its socket: long, for a busy computer, because one that fails ends at once.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// The pause between two looks for it.
 const POLL: Duration = Duration::from_millis(10);
 

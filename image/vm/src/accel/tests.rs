@@ -10,18 +10,36 @@ fn other(arch: Arch) -> Arch {
 /// `script` sees QEMU's arguments as its own, and the serial log as `$SERIAL`.
 fn probed(script: &str) -> AccelReport {
     let temp = tempfile::tempdir().unwrap();
-    let vars = temp.path().join("vars");
+    probe(&programs(temp.path(), script), platform::host_arch().unwrap(), temp.path()).unwrap()
+}
+
+fn programs(temp: &Path, script: &str) -> Programs {
+    let vars = temp.join("vars");
     std::fs::write(&vars, "vars").unwrap();
-    let serial = temp.path().join("probe/serial.log");
-    let programs = Programs {
+    let serial = temp.join("probe/serial.log");
+    Programs {
         qemu: Cmd::new("sh").env("SERIAL", serial).args(["-c", script, "qemu"]),
         qemu_img: Cmd::new("false"),
         vsock: None,
         firmware_code: vars.clone(),
         firmware_vars: vars,
         root: None,
-    };
-    probe(&programs, platform::host_arch().unwrap(), temp.path()).unwrap()
+    }
+}
+
+#[test]
+fn a_busy_computer_shows_by_emulation_that_the_hardware_needs_more_time() {
+    // The emulated firmware takes eight times as long as usual. The hardware's needs more than its usual time; or it is mute.
+    for (hardware, works) in [("sleep 1.5; echo UEFI > $SERIAL", true), ("", false)] {
+        let temp = tempfile::tempdir().unwrap();
+        let emulated = "sleep 0.8; echo UEFI > ${SERIAL%/*/*}/emulated/serial.log";
+        let script = format!("case \"$*\" in *tcg*) {emulated};; *) {hardware};; esac; exec sleep 60");
+        let (time, usual) = (Duration::from_millis(300), Duration::from_millis(100));
+        let programs = programs(temp.path(), &script);
+        let answer = sign_of_life(&programs, platform::host_arch().unwrap(), temp.path(), time, usual).unwrap();
+        assert_eq!(answer.is_ok(), works, "{answer:?}");
+        assert!(works || answer.unwrap_err().starts_with("the firmware gave no sign of life in "));
+    }
 }
 
 #[test]

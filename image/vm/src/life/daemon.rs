@@ -13,8 +13,8 @@ use super::lock;
 use crate::platform;
 use crate::process::{Process, log_tail};
 
-/// How long a program may take to write its number, which is the first thing that it does.
-const NUMBER: Duration = Duration::from_secs(5);
+/// How long a program may take to write its number, which is the first thing that it does, on a busy computer.
+const NUMBER: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(10);
 
 /// The program writes its own number before it begins: so that it can be ended also when whoever started it was killed.
