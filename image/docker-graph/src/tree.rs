@@ -313,7 +313,7 @@ impl Layer<'_> {
 /// The folder, for this tree alone.
 fn own<'f>(folder: &'f mut Arc<Folder>, memory: &Memory) -> Result<&'f mut Folder, Fault> {
     if Arc::strong_count(folder) > 1 {
-        memory.take(folder.names.iter().map(|(name, _)| name.len() + ENTRY).sum())?;
+        memory.take(folder.names.keys().map(|name| name.len() + ENTRY).sum())?;
     }
     Ok(Arc::make_mut(folder))
 }

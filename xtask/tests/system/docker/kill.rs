@@ -1,5 +1,6 @@
 //! `docker-graph` killed at random points: nothing of the new images is seen, and the next run is whole.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -77,5 +78,42 @@ fn a_killed_run_leaves_the_images_that_were_there_and_the_next_run_is_whole() {
     let engine = Engine::start("trixie", &data);
     for image in [first, second] {
         assert_eq!(saved_layers(&engine.saved(&image.name)), image.diff_ids());
+    }
+}
+
+/// The names in a folder; none when it is not there.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().map(|e| e.expect("an entry"));
+    entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Runs `docker-graph` on an archive, sends a signal as soon as `begun` says so, and looks at what is left.
+fn interrupted(signal: Signal, archive: &Path, begun: impl Fn(&Path) -> bool) {
+    let dir = scratch();
+    let data = dir.path().join("data");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(["docker-graph", "--data-root"]).arg(&data).arg(format!("archive:{}", archive.display()));
+    command.env("HELIX_CACHE", dir.path().join("cache"));
+    let mut run = Running::start(command);
+    while !begun(dir.path()) {
+        assert!(!run.is_over(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    run.signal(signal);
+    run.wait().ends_with(130).says(&["interrupted; the data root is as it was"]);
+    assert_eq!(names(&data), Vec::<String>::new());
+    assert_eq!(names(&dir.path().join("cache/run")), Vec::<String>::new());
+}
+
+#[test]
+fn an_interrupted_run_says_so_and_leaves_nothing() {
+    let dir = scratch();
+    let (archive, pipe) = (dir.path().join("archive.tar"), dir.path().join("pipe"));
+    std::fs::write(&archive, saved(&[image("kill:3", 8)])).expect("an archive");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    for signal in [Signal::INT, Signal::TERM] {
+        // While layers are read, and while it waits for an archive that never comes.
+        interrupted(signal, &archive, |dir| names(&dir.join("data")).iter().any(|name| name.starts_with('.')));
+        interrupted(signal, &pipe, |dir| !names(&dir.join("cache/run")).is_empty());
     }
 }
