@@ -121,7 +121,10 @@ fn a_server_that_reads_nothing_is_given_up() {
     let started = Instant::now();
     let world = World::large(Way::Silent);
     let error = world.run().0.unwrap_err().to_string();
-    assert!(error.contains("sending the app: nothing came for 1 s") && error.contains("at each of 4 attempts"), "{error}");
+    assert!(
+        error.contains("sending the app: nothing came for 1 s") && error.contains("at each of 4 attempts"),
+        "{error}"
+    );
     assert_eq!(world.server.sent(), (vec![], 1));
     // Four attempts of a second each.
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
