@@ -8,7 +8,7 @@ use reqwest::blocking::{Body, Client as Inner, RequestBuilder, Response};
 use reqwest::{Method, Proxy, StatusCode, redirect};
 use url::Url;
 
-use crate::error::{Error, Fault, causes, reasons, shown};
+use crate::error::{Error, Fault, causes, reasons};
 use crate::{Proxies, Trust};
 
 /// How long a connection, an answer and each next part of it may take.
@@ -99,7 +99,7 @@ impl Client {
 
     /// The proxy for an address, as messages show it.
     fn proxy(&self, url: Option<&Url>) -> Option<String> {
-        self.proxies.of(url?).map(shown)
+        self.proxies.name_of(url?)
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::proxies::shown;
+
 /// A request that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("{url}: {fault}")]
@@ -86,16 +88,6 @@ impl Error {
     pub(crate) fn new(url: &str, fault: Fault) -> Self {
         Self { url: Url::parse(url).map_or_else(|_| url.to_owned(), |url| shown(&url)), fault }
     }
-}
-
-/// An address without its password.
-pub(crate) fn shown(url: &Url) -> String {
-    let mut url = url.clone();
-    if url.password().is_some() {
-        // Only what has no host takes none.
-        let _ = url.set_password(Some("***"));
-    }
-    url.to_string()
 }
 
 /// An error with all its causes on one line.

@@ -5,7 +5,7 @@
 
 mod proxies;
 
-pub use proxies::{Proxies, ProxyFault, is_this_machine};
+pub use proxies::{PROXY_VARIABLES, Proxies, ProxyFault, is_this_machine};
 pub use url::Url;
 /// The fields of a form, for the body of a request.
 pub use url::form_urlencoded::Serializer as Form;

@@ -7,6 +7,8 @@ use url::{Host, Url};
 
 /// Schemes of proxies.
 const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+/// The variables that say something of proxies; they are set in capitals too.
+pub const PROXY_VARIABLES: [&str; 4] = ["http_proxy", "https_proxy", "all_proxy", "no_proxy"];
 /// What this machine is called; for programs that do not know by themselves that it needs no proxy.
 const THIS_MACHINE: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
@@ -66,6 +68,11 @@ impl Proxies {
         (!is_this_machine(url) && !self.except.iter().any(|entry| covers(entry, &host, port))).then_some(proxy)
     }
 
+    /// The same, as messages show it: without its password.
+    pub fn name_of(&self, url: &Url) -> Option<String> {
+        self.of(url).map(shown)
+    }
+
     /// The variables by which another program takes the same way: small letters, which every program reads. A program
     /// may understand less in `no_proxy`; those hosts of `urls` that are reached without a proxy stand there by name.
     pub fn variables<'a>(&self, urls: impl IntoIterator<Item = &'a Url>) -> Vec<(&'static str, String)> {
@@ -80,6 +87,16 @@ impl Proxies {
         }
         variables
     }
+}
+
+/// An address without its password.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    if url.password().is_some() {
+        // Only what has no host takes none.
+        let _ = url.set_password(Some("***"));
+    }
+    url.to_string()
 }
 
 /// Whether an address is one of this machine, by its name or number.

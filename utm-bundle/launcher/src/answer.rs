@@ -7,6 +7,7 @@ use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use helix_command::Cmd;
+use helix_http::{PROXY_VARIABLES, Proxies, Url};
 
 use crate::error::Error;
 
@@ -36,31 +37,41 @@ pub(crate) struct Head {
     pub(crate) range: Option<(u64, Option<u64>)>,
 }
 
+/// Why a file is not given.
+pub(crate) enum Refusal {
+    /// It may be given later.
+    Later(String),
+    /// Another try is of no use.
+    Never(String),
+}
+
 /// An answer under way; it ends when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Answer {
     child: Child,
     words: Option<ChildStderr>,
+    proxy: Option<String>,
     pub(crate) items: Receiver<Item>,
 }
 
 impl Answer {
     /// Asks for what `url` has from the byte `at` on. Nothing is waited for.
     pub(crate) fn ask(url: &str, at: u64) -> Result<Self, Error> {
+        let told = |reason: String| Error::Transfer { url: url.to_owned(), reason };
+        let proxies = Proxies::from_environment().map_err(|e| told(e.to_string()))?;
+        let address = Url::parse(url).map_err(|e| told(e.to_string()))?;
         // The first option leaves the user's own options out.
         let command =
             Cmd::new("curl").args(["--disable", "--no-buffer", "--silent", "--show-error", "--include", "--location"]);
         let command = command.args(["--suppress-connect-headers", "--globoff", "--proto", "=http,https"]);
         let command = if at > 0 { command.arg("--range").arg(format!("{at}-")) } else { command };
-        let command = command
-            .arg("--url")
-            .arg(url)
-            .to_std()
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = command.map_err(|error| Error::Missing {
+        let mut command = command.arg("--url").arg(url).to_std();
+        // curl reads other variables than we do, and asks a proxy for this machine itself.
+        for name in PROXY_VARIABLES {
+            command.env_remove(name).env_remove(name.to_uppercase());
+        }
+        command.envs(proxies.variables([&address])).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|error| Error::Missing {
             what: "curl".to_owned(),
             help: format!("{error}; on Debian and Ubuntu install it by\n  sudo apt-get install curl"),
         })?;
@@ -68,7 +79,17 @@ impl Answer {
         if let Some(out) = child.stdout.take() {
             std::thread::spawn(move || read(out, &send));
         }
-        Ok(Self { words: child.stderr.take(), child, items })
+        Ok(Self { words: child.stderr.take(), child, proxy: proxies.name_of(&address), items })
+    }
+
+    /// What an answer means that has no part of the file.
+    pub(crate) fn refusal(&self, status: u16) -> Refusal {
+        match (status, &self.proxy) {
+            (407 | 502 | 504, Some(proxy)) => Refusal::Later(format!("the proxy {proxy} answers {status}")),
+            (401 | 403, _) => Refusal::Never(format!("the server refuses it ({status})")),
+            (404 | 410, _) => Refusal::Never(format!("the server has no such file ({status})")),
+            _ => Refusal::Later(format!("the server answers {status}")),
+        }
     }
 
     /// Why it ended after `at` of `size` bytes, in words.
@@ -78,7 +99,8 @@ impl Answer {
             // Without words there is the number of bytes.
             let _ = words.take(WORDS).read_to_string(&mut said);
         }
-        let ended = format!("it ended after {at} of {size} bytes");
+        let through = self.proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default();
+        let ended = format!("it ended{through} after {at} of {size} bytes");
         if said.trim().is_empty() { ended } else { format!("{ended}: {}", said.trim()) }
     }
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::answer::{Answer, Head, Item};
+use crate::answer::{Answer, Head, Item, Refusal};
 use crate::error::Error;
 
 /// How long a server may be silent.
@@ -154,7 +154,7 @@ impl Download {
             heard = Instant::now();
             match item {
                 Item::Head(head) => {
-                    at = self.begins(&head, at, part)?;
+                    at = self.begins(&head, at, part, &answer)?;
                     file.set_len(at).and_then(|()| file.seek(SeekFrom::Start(at))).map_err(io)?;
                 }
                 Item::Bytes(bytes) => {
@@ -172,12 +172,17 @@ impl Download {
     }
 
     /// Where the bytes after this head belong.
-    fn begins(&self, head: &Head, at: u64, part: &Path) -> Result<u64, Broken> {
+    fn begins(&self, head: &Head, at: u64, part: &Path, answer: &Answer) -> Result<u64, Broken> {
         let (begin, all) = match head.status {
             200 => (0, head.length),
             206 if head.range.is_some_and(|(from, _)| from == at) => (at, head.range.and_then(|(_, all)| all)),
             206 => return Err(Broken::Transfer("the server sends another range than was asked for".to_owned())),
-            status => return Err(Broken::Transfer(format!("the server answers {status}"))),
+            status => {
+                return Err(match answer.refusal(status) {
+                    Refusal::Later(reason) => Broken::Transfer(reason),
+                    Refusal::Never(reason) => Broken::Final(Error::Transfer { url: self.url.clone(), reason }),
+                });
+            }
         };
         match all.filter(|&all| all != self.size) {
             None => Ok(begin),

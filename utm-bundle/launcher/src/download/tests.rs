@@ -44,6 +44,14 @@ fn refuses(_: &[u8], _: usize, mut stream: TcpStream) {
     head(&mut stream, "503 Service Unavailable", "Content-Length: 0\r\n");
 }
 
+fn forbids(_: &[u8], _: usize, mut stream: TcpStream) {
+    head(&mut stream, "403 Forbidden", "Content-Length: 0\r\n");
+}
+
+fn lacks(_: &[u8], _: usize, mut stream: TcpStream) {
+    head(&mut stream, "410 Gone", "Content-Length: 0\r\n");
+}
+
 fn without_length(bytes: &[u8], from: usize, mut stream: TcpStream) {
     head(&mut stream, "200 OK", "");
     let _ = stream.write_all(&bytes[from..]);
@@ -151,6 +159,17 @@ fn a_server_that_refuses_is_told_and_what_came_is_kept() {
     assert!(matches!(error, Error::Transfer { .. }) && error.to_string().contains("503"), "{error}");
     assert_eq!(asked, [0, 100_000, 100_000, 100_000]);
     assert_eq!(std::fs::read(temp.path().join("disk.part")).unwrap(), disk()[..100_000]);
+}
+
+#[test]
+fn a_refusal_and_a_vanished_file_are_told_at_once() {
+    for (way, words) in [(forbids as Way, "the server refuses it (403)"), (lacks, "the server has no such file (410)")]
+    {
+        let (result, _temp, asked) = fetched(disk(), vec![way], 0);
+        let error = result.unwrap_err();
+        assert!(matches!(error, Error::Transfer { .. }) && error.to_string().contains(words), "{error}");
+        assert_eq!(asked, [0]);
+    }
 }
 
 #[test]

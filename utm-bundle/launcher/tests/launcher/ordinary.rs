@@ -104,6 +104,22 @@ fn a_disk_that_the_app_does_not_bring_is_downloaded_once() {
 }
 
 #[test]
+fn a_download_takes_the_way_that_the_environment_names() {
+    // Nobody answers for the proxy, and the server is on this machine.
+    let world = World::new();
+    world.download_from(&server(DISK), DISK.len() as u64);
+    let launched = world.launch_through("http://127.0.0.1:1");
+    launched.says("ready: ");
+    launched.quit();
+    // Nobody answers for the name but the proxy.
+    let world = World::new();
+    world.download_from("http://disk.invalid/disk.qcow2", DISK.len() as u64);
+    let launched = world.launch_through(&server(DISK));
+    launched.says("ready: ");
+    launched.quit();
+}
+
+#[test]
 fn an_app_with_another_image_says_so_and_takes_it_only_when_told() {
     let world = World::new();
     world.ready().quit();

@@ -134,6 +134,14 @@ impl World {
         self.launch_by(command, &[], "", "")
     }
 
+    /// Starts the app where this is the proxy for HTTP, and none for anything else.
+    pub(crate) fn launch_through(&self, proxy: &str) -> Launched {
+        let mut command = Command::new(self.contents("MacOS/Helix"));
+        // In capitals, which curl does not read.
+        command.env_remove("http_proxy").env("HTTP_PROXY", proxy);
+        self.launch_by(command, &[], "", "")
+    }
+
     fn launch_by(&self, mut command: Command, options: &[&str], ways: &str, display: &str) -> Launched {
         command.args(["--name", "a", "--cpus", "2", "--memory", "1024", "--home"]).arg(self.path("vms")).args(options);
         let path = std::env::var("PATH").expect("a PATH");
