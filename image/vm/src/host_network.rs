@@ -159,7 +159,9 @@ fn for_guest(name: &'static str, value: &str) -> Result<String, Error> {
     if is_loopback(host) {
         url.set_host(Some(GATEWAY)).map_err(|error| wrong(format!("cannot be changed for the guest: {error}")))?;
     }
-    (url.set_path(""), url.set_query(None), url.set_fragment(None));
+    url.set_path("");
+    url.set_query(None);
+    url.set_fragment(None);
     let url = url.as_str().trim_end_matches('/').to_owned();
     // It goes into files of systemd, PAM and apt, and into shells.
     if !url.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'\\`$#;&|<>()".contains(&byte)) {
