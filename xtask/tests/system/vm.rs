@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
+use helix_vm::life::{Clock, Home, Reading, SystemClock, Vm};
+use helix_vm::qmp::Qmp;
 use serde_json::{Value, json};
 
 use crate::support::{Run, inside, root_folder};
@@ -65,7 +68,16 @@ impl Vms {
 
     /// Starts the VM as small as the guest can be.
     fn up(&self) -> Value {
-        let up = self.run("up", &["--memory", "3072", "--cpus", "2", "--json"]).ends_with(0).json();
+        self.up_with(&[], &[])
+    }
+
+    fn up_with(&self, options: &[&str], variables: &[(&str, &str)]) -> Value {
+        let options = [&["--memory", "3072", "--cpus", "2", "--json"], options].concat();
+        let mut command = self.command("up", &options);
+        command.envs(variables.iter().copied());
+        let run = Run::of(command);
+        assert!(!run.stderr.contains(PASSWORD), "{}", run.stderr);
+        let up = run.ends_with(0).json();
         println!("{up:#}");
         up
     }
@@ -73,6 +85,12 @@ impl Vms {
     /// What a command in the guest prints.
     fn ssh(&self, command: &str) -> String {
         self.run("ssh", &["--", command]).ends_with(0).stdout.trim().to_owned()
+    }
+
+    /// As [`Self::ssh`], without the program, which would set the guest's clock.
+    fn ssh_by_itself(&self, vm: &Vm, command: &str) -> String {
+        let output = vm.ssh(&[command.into()]).expect("a command").output().expect("ssh");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
     fn status(&self) -> Value {
@@ -102,6 +120,112 @@ fn readme_commands() -> Vec<String> {
     };
     let commands = text.lines().flat_map(code);
     commands.filter_map(|code| Some(code.strip_prefix("cargo xtask ")?.trim().to_owned())).collect()
+}
+
+/// This computer's clocks, with the time of day so many seconds later.
+#[derive(Debug)]
+struct Later(u64);
+
+impl Clock for Later {
+    fn now(&self) -> Reading {
+        let now = SystemClock.now();
+        Reading { wall: now.wall + Duration::from_secs(self.0), ..now }
+    }
+}
+
+fn now() -> u64 {
+    SystemClock.now().wall.as_secs()
+}
+
+/// Serves TLS in the guest with a certificate that is valid from an hour from now on, for ten minutes.
+const SERVE: &str = "sudo systemctl stop systemd-timesyncd; mkdir /tmp/tls && cd /tmp/tls && \
+    at() { date -u -d \"@$(($(date +%s) + $1))\" +%Y%m%d%H%M%SZ; } && \
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key -out cert -subj /CN=localhost \
+    -addext subjectAltName=DNS:localhost -not_before $(at 3480) -not_after $(at 4080) 2>/dev/null && \
+    (setsid openssl s_server -accept 4433 -cert cert -key key -www >/dev/null 2>&1 </dev/null &) && \
+    for i in $(seq 50); do ss -Hltn | grep -q :4433 && break; sleep 0.2; done";
+/// Asks it; tells the exit code of curl, which is 60 where the certificate is not accepted.
+const ASK: &str = "curl -s -o /dev/null --cacert /tmp/tls/cert https://localhost:4433/; echo $?";
+
+/// The computer sleeps for an hour, as far as its clocks tell, while QEMU is stopped; and then a real short while.
+fn the_clock_follows_a_sleep(vms: &Vms) {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let home = Home::find(Some(&vms.home())).expect("a home");
+    let vm = home.vm("default").expect("a name");
+    let qmp = |command: &str| {
+        let mut qmp = Qmp::connect(&vm.folder().join("run/qmp.sock"), PATIENCE).expect("QMP");
+        qmp.execute(command, json!({}), PATIENCE).expect("QEMU obeys");
+    };
+    vms.ssh(SERVE);
+    assert_eq!(vms.ssh(ASK), "60", "the certificate is not valid yet");
+    qmp("stop");
+    assert_eq!(vm.follow_clock(&Later(3600)).expect("no fault"), None, "nobody is there to be told");
+    qmp("cont");
+    let set = vm.follow_clock(&Later(3600)).expect("the agent sets the clock").expect("a sleep");
+    assert!(set.jump_millis.abs_diff(3_600_000) < 2000, "{set:?}");
+    assert_eq!(vms.ssh_by_itself(&vm, ASK), "0");
+    // For the program an hour has been taken back, whatever verb it runs.
+    vms.run("status", &[]).ends_with(0).says(&["clock was set back by 3"]);
+    assert_eq!(vms.ssh(ASK), "60");
+    // The guest stands still for longer than its own look takes for a sleep. No clock of this computer tells.
+    qmp("stop");
+    std::thread::sleep(Duration::from_secs(8));
+    qmp("cont");
+    let noticed = "for i in $(seq 60); do journalctl -q -u helix-clock | grep 'the host slept' && break; sleep 1; done";
+    assert!(vms.ssh(noticed).contains("the clock goes on by"), "the guest looks by itself");
+    let before = now();
+    let shown: u64 = vms.ssh("date +%s").parse().expect("seconds");
+    assert!((before - 2..=now() + 2).contains(&shown), "{shown} of {before} to {}", now());
+}
+
+/// What the guest writes, deletes and trims shows on this computer.
+fn space_comes_back(vms: &Vms) {
+    // What the data disk takes here, and what is used of it in the guest.
+    let data = || {
+        let du = vms.run("du", &["--json"]).ends_with(0).json();
+        let number = |at: &str| du.pointer(at).and_then(Value::as_u64).unwrap_or_else(|| panic!("{at} in {du:#}"));
+        (number("/data_disk/computer_bytes"), number("/data_disk/guest/used_bytes"))
+    };
+    const MB: u64 = 1_000_000;
+    let before = data();
+    vms.ssh("head -c 80000000 /dev/urandom > /var/lib/helix/workspaces/big; sync");
+    let full = data();
+    assert!(full.0 > before.0 + 70 * MB && full.1 > before.1 + 70 * MB, "{before:?} and then {full:?}");
+    vms.ssh("rm /var/lib/helix/workspaces/big; sync; sudo fstrim /var/lib/helix/data");
+    let after = data();
+    assert!(after.0 + 70 * MB < full.0 && after.1 + 70 * MB < full.1, "{full:?} and then {after:?}");
+    let du = vms.run("du", &[]).ends_with(0);
+    assert!(["image", "system disk", "data disk"].iter().all(|disk| du.stdout.contains(disk)), "{}", du.stdout);
+}
+
+/// The password of a proxy, which nobody may see but whoever logs in.
+const PASSWORD: &str = "geheim7";
+
+/// Starts the VM with a proxy on this computer's loopback, and a certificate that it trusts.
+fn up_with_network_settings(vms: &Vms, certificate: &str) -> Value {
+    let trusted = vms.home().join("trusted.pem");
+    std::fs::write(&trusted, certificate).expect("a certificate");
+    let proxy = format!("http://me:{PASSWORD}@localhost:3128/");
+    let file = trusted.to_str().expect("a path in UTF-8");
+    let variables = [("https_proxy", proxy.as_str()), ("NO_PROXY", "intern.example"), ("SSL_CERT_FILE", file)];
+    let up = vms.up_with(&["--host-network-settings"], &variables);
+    std::fs::remove_file(&trusted).expect("the certificate is there");
+    up
+}
+
+/// What has reached the guest, its apt and its Docker; and who cannot see the password.
+fn the_network_settings_are_in_force(vms: &Vms, certificate: &str) {
+    let proxy = format!("http://me:{PASSWORD}@10.0.2.2:3128");
+    assert_eq!(vms.ssh("echo $https_proxy $HTTPS_PROXY"), format!("{proxy} {proxy}"));
+    assert_eq!(vms.ssh("echo $no_proxy"), "intern.example,localhost,127.0.0.1,::1,10.0.2.2");
+    assert!(vms.ssh("sudo apt-config dump Acquire::https::Proxy").contains(&proxy));
+    let docker = "for i in $(seq 60); do docker info --format '{{.HTTPSProxy}} {{.NoProxy}}' && break; sleep 1; done";
+    assert!(vms.ssh(docker).contains("@10.0.2.2:3128 intern.example"), "{}", vms.ssh(docker));
+    let line = certificate.lines().nth(1).expect("a body");
+    vms.ssh(&format!("grep -qxF '{line}' /etc/ssl/certs/ca-certificates.crt"));
+    let others = format!("sudo -u nobody grep -rlsI {PASSWORD} /etc /run /var/log /var/lib/cloud; true");
+    assert_eq!(vms.ssh(&others), "", "files that everybody may read");
+    assert!(!vms.run("logs", &["--of", "qemu"]).stdout.contains(PASSWORD));
 }
 
 fn image() -> PathBuf {
@@ -166,6 +290,10 @@ fn a_vm_lives_from_the_commands_of_the_readme_to_its_removal() {
     let bytes: u32 = vms.ssh(ENCODE).parse().expect("a number of bytes");
     assert!(bytes > 100, "{bytes} bytes of H.264");
 
+    the_clock_follows_a_sleep(&vms);
+    space_comes_back(&vms);
+    let certificate = vms.ssh("cat /tmp/tls/cert");
+
     let status = vms.status();
     assert_eq!((&status["state"], &status["run"]["ports"]), (&json!("running"), &up["ports"]));
     assert_eq!(vms.up()["already"], json!(true));
@@ -183,8 +311,9 @@ fn a_vm_lives_from_the_commands_of_the_readme_to_its_removal() {
     let place = tempfile::Builder::new().prefix("w").tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let bundled = bundled(&image(), place.path());
     vms.run("reset", &["--image", bundled.to_str().expect("a path in UTF-8"), "--json"]).ends_with(0);
-    let up = vms.up();
+    let up = up_with_network_settings(&vms, &certificate);
     assert_eq!((&up["already"], &up["cpus"], &up["memory_mib"]), (&json!(false), &json!(2), &json!(3072)));
+    the_network_settings_are_in_force(&vms, &certificate);
     // The root is fresh; what is on the data disk is as before.
     assert_eq!(vms.ssh("cat /var/lib/helix/workspaces/note; test ! -e ~/lost"), "kept");
     assert_eq!(vms.ssh("cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub"), before);
