@@ -42,7 +42,7 @@ pub use down::Down;
 pub use encoder::EncoderState;
 pub use error::{Error, Kind};
 pub use home::{Home, Vm};
-pub use image::Image;
+pub use image::{Image, read_document};
 pub use logs::Log;
 pub use ports::Ports;
 pub use reset::{Reset, RolledBack};
