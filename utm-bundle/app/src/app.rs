@@ -102,8 +102,9 @@ pub fn assemble(parts: &Parts<'_>, programs: &Programs<'_>, to: &Path) -> Result
 
 /// Whether a folder is an app that this program made.
 fn is_ours(app: &Path) -> bool {
-    let info = std::fs::read_to_string(app.join("Contents").join(layout::INFO));
-    info.is_ok_and(|info| info.contains(&format!("<string>{}</string>", info::IDENTIFIER)))
+    let info = helix_vm::life::read_document(&app.join("Contents").join(layout::INFO));
+    let identifier = format!("<string>{}</string>", info::IDENTIFIER);
+    info.is_ok_and(|info| String::from_utf8_lossy(&info).contains(&identifier))
 }
 
 /// All files and links of the app by their paths below `Contents`, the disk excepted; without `programs`, what is known without
@@ -190,7 +191,7 @@ impl<'a> Plan<'a> {
     /// Vulkan's description of MoltenVK.
     fn description(&mut self) {
         let from = self.sysroot.path("share/vulkan/icd.d/MoltenVK_icd.json");
-        let text = std::fs::read(&from).map_err(|e| Wrong::Unreadable(e.to_string()));
+        let text = helix_vm::life::read_document(&from).map_err(|e| Wrong::Unreadable(e.to_string()));
         match text.and_then(|text| icd::rewritten(&text).map_err(Wrong::Icd)) {
             Ok(text) => {
                 self.take(&from, layout::ICD);

@@ -94,7 +94,7 @@ pub(crate) struct Facts {
 pub(crate) fn read(folder: &Path) -> Result<Facts, Vec<Fault>> {
     let path = folder.join(MANIFEST);
     let refuse = |why: String| vec![Fault::new(&path, Wrong::Image(why))];
-    let bytes = std::fs::read(&path)
+    let bytes = helix_vm::life::read_document(&path)
         .map_err(|e| refuse(format!("cannot be read: {e}; build an image with\n    cargo xtask build-image")))?;
     let manifest: Manifest =
         serde_json::from_slice(&bytes).map_err(|e| refuse(format!("is not as a build writes it: {e}")))?;
@@ -118,7 +118,7 @@ pub(crate) fn is_sha256(text: &str) -> bool {
 }
 
 fn bill(path: &Path, digest: &str) -> Result<Bill, Fault> {
-    let bytes = std::fs::read(path).map_err(Fault::unreadable(path))?;
+    let bytes = helix_vm::life::read_document(path).map_err(Fault::unreadable(path))?;
     let found: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let refuse = |why: String| Fault::new(path, Wrong::Image(why));
     if found != digest {

@@ -13,12 +13,14 @@
 mod directory;
 mod fields;
 mod layout;
+mod read;
 
 use std::time::SystemTime;
 
 use time::OffsetDateTime;
 
 use self::layout::Layout;
+pub(crate) use self::read::Head;
 use crate::contents::Reading;
 use crate::tree::{Content, Entry, Kind};
 use crate::{Error, Fault};

@@ -29,3 +29,13 @@ const TERMINATOR: u32 = 0xFFFF_FFFF;
 /// The checksum is a CRC-32, of so many bits.
 const CRC32: u32 = 2;
 const CRC32_BITS: u32 = 32;
+
+/// A run of the volume, as it is stored.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    kind: u32,
+    sectors: u64,
+    /// Where its bytes are in the file, and how many they are.
+    offset: u64,
+    bytes: u64,
+}

@@ -47,7 +47,7 @@ enum Broken {
 impl Download {
     /// Reads `download.json`; what is wrong with it is told in words.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
-        let text = std::fs::read(path).map_err(|error| {
+        let text = helix_vm::life::read_document(path).map_err(|error| {
             format!("there is neither disk.qcow2 nor download.json in {}: {error}", path.with_file_name("").display())
         })?;
         let download: Self = serde_json::from_slice(&text).map_err(|error| format!("download.json: {error}"))?;

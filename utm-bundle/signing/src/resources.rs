@@ -15,8 +15,11 @@ use plist::{Dictionary, Value};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::bundle::{Bundle, Code, Thing};
+use crate::bundle::{Bundle, Code, LARGEST_CODE, Thing};
 use crate::error::{Error, Fault};
+
+/// The largest disk that is sealed, in bytes.
+const LARGEST_DISK: u64 = 256 << 30;
 
 /// What stands for code in a seal.
 #[derive(Debug, Clone)]
@@ -54,7 +57,15 @@ pub(crate) fn seal(bundle: &Bundle, code: &Code, inner: &Inner, hashed: &AtomicU
                 let link = Dictionary::from_iter([("symlink", Value::from(target.as_str()))]);
                 files2.insert(name.to_owned(), link.into());
             }
-            (Place::Resource, Thing::File) => files.push((name, bundle.app.join(path))),
+            (Place::Resource, Thing::File) => {
+                let file = bundle.app.join(path);
+                let size = std::fs::metadata(&file).map_err(Error::io("looking at", &file))?.len();
+                let most = largest(name);
+                if size > most {
+                    faults.push(Fault::new(path, format!("has {size} bytes; more than {most} are not read")));
+                }
+                files.push((name, file));
+            }
         }
     }
     if !faults.is_empty() {
@@ -99,6 +110,11 @@ fn place(name: &str) -> Place {
         ["Info.plist" | "PkgInfo" | "CodeResources"] | ["_CodeSignature", ..] => Place::Omitted,
         _ => Place::Nested,
     }
+}
+
+/// The most that is hashed of a resource. A file of a TiB takes no room on a disk, and would take an hour here.
+fn largest(name: &str) -> u64 {
+    if name.ends_with(".qcow2") { LARGEST_DISK } else { LARGEST_CODE }
 }
 
 fn is_below(path: &str, folder: &str) -> bool {

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use helix_macho::{Kind, MachO};
+use helix_macho::{Kind, MachO, Unsigned};
 use plist::{Dictionary, Value};
 
 use crate::blob::{
     self, CMS, SLOT_CMS, SLOT_DIRECTORY, SLOT_ENTITLEMENTS, SLOT_INFO, SLOT_REQUIREMENTS, SLOT_RESOURCES,
 };
 use crate::bundle::{self, Bundle, Code, LARGEST_CODE, LARGEST_LIST};
-use crate::directory::{AD_HOC, Directory, RUNTIME, Signature, sha256};
+use crate::directory::{self, AD_HOC, Directory, Facts, RUNTIME, Signature, Special, sha256};
 use crate::entitlements;
 use crate::error::{Error, Fault};
 use crate::identity::now;
@@ -212,6 +212,7 @@ impl Check<'_> {
     /// Looks at one program or library, and says what stands for it.
     fn code(&mut self, code: &Code) -> Result<Option<[u8; 20]>, Error> {
         let Some(data) = self.bytes(&code.path, LARGEST_CODE)? else { return Ok(None) };
+        let known = self.faults.len();
         let file = match MachO::read(&data) {
             Ok(file) => file,
             Err(why) => {
@@ -231,19 +232,42 @@ impl Check<'_> {
             let more = if signature.changed_pages.len() > 5 { ", …" } else { "" };
             self.fault(&code.path, format!("was changed after it was signed, in its pages {}{more}", pages.join(", ")));
         }
-        let rest = data.get(signature.offset as usize..).unwrap_or_default();
-        self.signature(code, rest, file.head.kind)
+        let (kind, rest) = (file.head.kind, data.get(signature.offset as usize..).unwrap_or_default().to_vec());
+        let Ok(signature) = Signature::read(&rest).map_err(|why| self.fault(&code.path, why)) else { return Ok(None) };
+        let special = self.signature(code, &signature, &rest, kind)?;
+        if self.faults.len() == known {
+            self.remade(code, &signature, data, &special);
+        }
+        Ok(Some(signature.cd_hash))
     }
 
-    /// Looks at a signature: its table of blobs to the end of the file.
-    fn signature(&mut self, code: &Code, data: &[u8], kind: Kind) -> Result<Option<[u8; 20]>, Error> {
-        let signature = match Signature::read(data) {
-            Ok(signature) => signature,
-            Err(why) => {
-                self.fault(&code.path, why);
-                return Ok(None);
-            }
+    /// Compares the code directory with the one that is made of the same file. Those above say what is wrong with a field that
+    /// has a name for people; this finds the others, such as the bounds of the code segment, of which a seal says nothing where
+    /// the program is the app's own.
+    fn remade(&mut self, code: &Code, signature: &Signature<'_>, data: Vec<u8>, special: &[Special]) {
+        let file = match Unsigned::read(data) {
+            Ok(file) => file,
+            Err(why) => return self.fault(&code.path, why.to_string()),
         };
+        let team = self.signer.and_then(|signer| signer.leaf().team());
+        let vouched = self.signer.map(|_| team.as_deref());
+        let wanted = directory::build(&file, &Facts { identifier: &code.identifier, special, vouched });
+        let found = signature.part(SLOT_DIRECTORY).unwrap_or_default();
+        if found != wanted {
+            let at = found.iter().zip(&wanted).take_while(|(found, wanted)| found == wanted).count();
+            self.fault(&code.path, format!("its code directory is not that of this file, from byte {at} of it on"));
+        }
+    }
+
+    /// Looks at a signature: its table of blobs to the end of the file. Returns the hashes that its directory must have besides
+    /// those of pages.
+    fn signature(
+        &mut self,
+        code: &Code,
+        signature: &Signature<'_>,
+        data: &[u8],
+        kind: Kind,
+    ) -> Result<Vec<Special>, Error> {
         let wanted = beside(code, self.signer);
         let slots: BTreeSet<u32> = signature.blobs.iter().map(|(slot, _)| *slot).collect();
         let known: BTreeSet<u32> = wanted.iter().map(|(slot, _)| *slot).chain([SLOT_DIRECTORY, SLOT_CMS]).collect();
@@ -258,10 +282,9 @@ impl Check<'_> {
                 self.fault(&code.path, format!("{} not as this program has to have them", named(*slot)));
             }
         }
-        self.message(code, &signature);
+        self.message(code, signature);
         self.padding(code, &signature.blobs, data);
-        self.directory(code, &signature.directory, kind, &wanted)?;
-        Ok(Some(signature.cd_hash))
+        self.directory(code, &signature.directory, kind, &wanted)
     }
 
     /// What is wrong with who vouches for all code.
@@ -323,7 +346,7 @@ impl Check<'_> {
         directory: &Directory,
         kind: Kind,
         beside: &[(u32, Vec<u8>)],
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Special>, Error> {
         if !directory.is_of_our_version(self.signer.is_some()) {
             self.fault(&code.path, "its code directory is of another version than is made here");
         }
@@ -368,7 +391,7 @@ impl Check<'_> {
                 format!("its code directory has another hash of what {} in the signature", named(slot)),
             );
         }
-        Ok(())
+        Ok(special)
     }
 
     /// Compares a seal with what is there.

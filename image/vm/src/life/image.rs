@@ -1,5 +1,7 @@
 //! An image folder, in as far as a machine is made from it. The form is that of `manifest.json`, which the build writes.
 
+use std::fs::File;
+use std::io::{Error as IoError, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -11,6 +13,8 @@ use crate::machine::Arch;
 const SCHEMA_VERSION: u64 = 1;
 /// The file name of the disk.
 const DISK: &str = "disk.qcow2";
+/// The largest document that is read, in bytes: more than the bill of materials of any image has.
+const LARGEST: u64 = 64 << 20;
 
 /// An image that a machine can be made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +61,7 @@ impl Image {
     pub fn read(folder: &Path) -> Result<Self, Error> {
         let folder = std::path::absolute(folder).map_err(Error::io("resolving", folder))?;
         let refuse = |reason: String| Error::Image { path: folder.clone(), reason };
-        let text = std::fs::read(folder.join("manifest.json")).map_err(|error| {
+        let text = read_document(&folder.join("manifest.json")).map_err(|error| {
             refuse(format!("manifest.json: {error}\n  build an image with\n    cargo xtask build-image"))
         })?;
         let broken =
@@ -88,6 +92,26 @@ impl Image {
     pub fn disk(&self) -> PathBuf {
         self.folder.join(DISK)
     }
+}
+
+/// Reads a document of an image folder, such as its manifest. The folder may be anybody's: a file of a TiB, which takes no room on
+/// a disk, does not come into memory, and no pipe is waited for.
+///
+/// # Errors
+/// When it cannot be read, is no ordinary file, or is larger than any that a build writes.
+pub fn read_document(path: &Path) -> std::io::Result<Vec<u8>> {
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_file() {
+        return Err(IoError::other("is no ordinary file"));
+    }
+    let mut bytes = Vec::new();
+    // It may grow meanwhile.
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        let found = metadata.len();
+        return Err(IoError::other(format!("has {found} bytes; more than {LARGEST} are not read")));
+    }
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -131,6 +155,19 @@ pub(crate) mod tests {
     fn what_is_no_image_says_how_to_make_one() {
         let error = Image::read(Path::new("/nonexistent")).unwrap_err().to_string();
         assert!(error.contains("/nonexistent") && error.contains("cargo xtask build-image"), "{error}");
+    }
+
+    #[test]
+    fn a_huge_manifest_is_not_read_and_a_pipe_not_waited_for() {
+        let temp = tempfile::tempdir().unwrap();
+        let manifest = temp.path().join("manifest.json");
+        File::create(&manifest).unwrap().set_len(1 << 40).unwrap();
+        let error = Image::read(temp.path()).unwrap_err().to_string();
+        assert!(error.contains("manifest.json: has 1099511627776 bytes; more than 67108864"), "{error}");
+        std::fs::remove_file(&manifest).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&manifest).status().unwrap().success());
+        let error = Image::read(temp.path()).unwrap_err().to_string();
+        assert!(error.contains("manifest.json: is no ordinary file"), "{error}");
     }
 
     #[test]

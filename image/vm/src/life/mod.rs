@@ -46,7 +46,7 @@ pub use du::{DiskUse, Du, GuestUse};
 pub use encoder::EncoderState;
 pub use error::{Error, Kind};
 pub use home::{Home, Vm};
-pub use image::Image;
+pub use image::{Image, read_document};
 pub use logs::Log;
 pub use ports::Ports;
 pub use reset::{Reset, RolledBack};

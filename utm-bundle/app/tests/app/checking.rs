@@ -30,7 +30,7 @@ fn remove(path: &Path) {
 }
 
 /// The change, the file that is named, and what is said of it.
-const FAULTS: [(Change, &str, &str); 26] = [
+const FAULTS: [(Change, &str, &str); 28] = [
     (
         |c| {
             let data = std::fs::read(c.join(PIXMAN).join("pixman-1.0")).expect("a library");
@@ -69,6 +69,23 @@ const FAULTS: [(Change, &str, &str); 26] = [
         },
         "Contents/Frameworks/pixman-1.0.framework/Versions/Current",
         "leads to /tmp, not to A",
+    ),
+    // The same place for Linux; a Mac wants a folder there.
+    (
+        |c| {
+            remove(&c.join(PIXMAN).join("Versions/Current"));
+            symlink("A/.", c.join(PIXMAN).join("Versions/Current")).expect("a link");
+        },
+        "Contents/Frameworks/pixman-1.0.framework/Versions/Current",
+        "leads to A/., not to A",
+    ),
+    (
+        |c| {
+            remove(&c.join(PIXMAN).join("pixman-1.0"));
+            symlink("Versions//Current/./pixman-1.0", c.join(PIXMAN).join("pixman-1.0")).expect("a link");
+        },
+        "Contents/Frameworks/pixman-1.0.framework/pixman-1.0",
+        "leads to Versions//Current/./pixman-1.0, not to Versions/Current/pixman-1.0",
     ),
     (
         |c| remove(&c.join(PIXMAN).join("Resources")),

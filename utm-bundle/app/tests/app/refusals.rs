@@ -52,6 +52,17 @@ fn all_faults_are_told_at_once() {
     assert_eq!(text.trim_end().lines().filter(|line| !line.starts_with("    ")).count(), expected.len(), "{text}");
 }
 
+/// Files that take no room on the disk, and would take it in memory.
+#[test]
+fn huge_documents_are_not_read() {
+    let bench = Bench::new();
+    for name in ["image/sbom.cdx.json", "image/manifest.json", "sysroot/share/vulkan/icd.d/MoltenVK_icd.json"] {
+        std::fs::File::create(bench.path(name)).and_then(|file| file.set_len(1 << 40)).expect("a sparse file");
+        let text = shown(&bench.refused());
+        assert!(text.contains(&format!("{name}: cannot be read: has 1099511627776 bytes")), "{name} in\n{text}");
+    }
+}
+
 #[test]
 fn a_library_of_another_place_with_the_same_file_name_is_not_taken_for_it() {
     let bench = Bench::new();

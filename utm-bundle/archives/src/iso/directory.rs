@@ -11,7 +11,7 @@ const ENTRY: usize = 255;
 /// The pointer to a continuation, in bytes.
 const CONTINUED: usize = 28;
 /// What a record is about (9.1.6, bit 1).
-const IS_FOLDER: u8 = 2;
+pub(super) const IS_FOLDER: u8 = 2;
 /// Of a name, and of a link's target: it goes on in the next entry, or the next component.
 const GOES_ON: u8 = 1;
 /// The extension: its name, what it is, and whom to ask. The texts are those of RRIP 1.09, 4.3.

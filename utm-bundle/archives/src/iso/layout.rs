@@ -10,13 +10,13 @@ use super::fields::{both, both16, date7, date17, short};
 use crate::tree::{Content, Entry, Kind};
 
 /// The types in the upper half of a Unix mode.
-const FOLDER: u32 = 0o040_000;
+pub(super) const FOLDER: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 /// Permissions of the volume's root.
 const ROOT: u32 = 0o755;
 /// The first descriptor's block (6.2.1); what is before it is not ours.
-const DESCRIPTORS: u64 = 16;
+pub(super) const DESCRIPTORS: u64 = 16;
 
 /// A folder. Folder 0 is the root.
 struct Folder<'a> {

@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use crc32fast::Hasher;
 use plist::{Dictionary, Value};
 
-use super::{CRC32, CRC32_BITS, RAW, RUN, RUN_SECTORS, SECTOR, TABLE, TERMINATOR, TRAILER, ZLIB};
+use super::{CRC32, CRC32_BITS, RAW, RUN, RUN_SECTORS, Run, SECTOR, TABLE, TERMINATOR, TRAILER, ZLIB};
 use crate::aside::Aside;
 use crate::{Error, deflate, pipeline};
 
@@ -17,14 +17,6 @@ pub(crate) struct Packed {
     pub(crate) sectors: u64,
     /// The CRC-32 of the volume.
     pub(crate) crc: u32,
-}
-
-struct Run {
-    kind: u32,
-    sectors: u64,
-    /// Where its bytes are in the file, and how many they are.
-    offset: u64,
-    bytes: u64,
 }
 
 /// A run, packed, with the checksums of its content and of its bytes.
@@ -100,10 +92,10 @@ impl<'a> UdifFile<'a> {
 
     fn finish(mut self) -> Result<Packed, Error> {
         let crc = self.raw_crc.clone().finalize();
-        let list = property_list(self.table(crc));
+        let list = property_list(table(&self.runs, crc));
         self.write(&list)?;
-        let trailer = self.trailer(crc, list.len() as u64);
-        self.write(&trailer)?;
+        let data_crc = self.crc.clone().finalize();
+        self.write(&trailer(&self.runs, list.len() as u64, crc, data_crc))?;
         self.out.flush().map_err(Error::io("writing", self.aside.path()))?;
         Ok(Packed { sectors: self.sectors, crc })
     }
@@ -111,50 +103,58 @@ impl<'a> UdifFile<'a> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.out.write_all(bytes).map_err(Error::io("writing", self.aside.path()))
     }
+}
 
-    /// The table of runs (`BLKXTable` of libdmg-hfsplus).
-    fn table(&self, crc: u32) -> Vec<u8> {
-        let mut table = Vec::with_capacity(TABLE + RUN * (self.runs.len() + 1));
-        table.extend(b"mish\0\0\0\x01");
-        // From sector 0, all of them, the data from 0 in the file.
-        [0, self.sectors, 0].iter().for_each(|n: &u64| table.extend(n.to_be_bytes()));
-        // Sectors of a buffer that holds a run and what zlib may add; the table is about the whole device.
-        let buffer = u32::try_from(RUN_SECTORS + 8).expect("small");
-        [buffer, 0xFFFF_FFFE].iter().for_each(|n| table.extend(n.to_be_bytes()));
-        table.extend([0; 24]);
-        table.extend(checksum(crc));
-        table.extend(u32::try_from(self.runs.len() + 1).expect("the volume is below 1024 TiB").to_be_bytes());
-        let mut start = 0;
-        for run in &self.runs {
-            put_run(&mut table, run, start);
-            start += run.sectors;
-        }
-        put_run(&mut table, &Run { kind: TERMINATOR, sectors: 0, offset: self.bytes, bytes: 0 }, start);
-        table
-    }
+/// Sectors and bytes of runs that follow each other from 0 on.
+fn sizes(runs: &[Run]) -> (u64, u64) {
+    (runs.iter().map(|run| run.sectors).sum(), runs.iter().map(|run| run.bytes).sum())
+}
 
-    /// The trailer (`UDIFResourceFile` of libdmg-hfsplus).
-    fn trailer(&self, crc: u32, list: u64) -> Vec<u8> {
-        let mut trailer = b"koly".to_vec();
-        let words = |to: &mut Vec<u8>, all: &[u32]| all.iter().for_each(|n| to.extend(n.to_be_bytes()));
-        let longs = |to: &mut Vec<u8>, all: &[u64]| all.iter().for_each(|n| to.extend(n.to_be_bytes()));
-        // Version, size of the trailer, flags (flattened: one file).
-        words(&mut trailer, &[4, 512, 1]);
-        // The running offset, the data fork from 0, no resource fork.
-        longs(&mut trailer, &[0, 0, self.bytes, 0, 0]);
-        // Segment 1 of 1, with no identifier.
-        words(&mut trailer, &[1, 1, 0, 0, 0, 0]);
-        trailer.extend(checksum(self.crc.clone().finalize()));
-        longs(&mut trailer, &[self.bytes, list]);
-        trailer.extend([0; 120]);
-        // Of the tables' checksums, of which there is one.
-        trailer.extend(checksum(hashed(&crc.to_be_bytes()).finalize()));
-        // A volume without a partition map.
-        words(&mut trailer, &[2]);
-        longs(&mut trailer, &[self.sectors]);
-        trailer.resize(TRAILER, 0);
-        trailer
+/// The table of runs (`BLKXTable` of libdmg-hfsplus), with the volume's checksum.
+pub(super) fn table(runs: &[Run], crc: u32) -> Vec<u8> {
+    let (sectors, bytes) = sizes(runs);
+    let mut table = Vec::with_capacity(TABLE + RUN * (runs.len() + 1));
+    table.extend(b"mish\0\0\0\x01");
+    // From sector 0, all of them, the data from 0 in the file.
+    [0, sectors, 0].iter().for_each(|n: &u64| table.extend(n.to_be_bytes()));
+    // Sectors of a buffer that holds a run and what zlib may add; the table is about the whole device.
+    let buffer = u32::try_from(RUN_SECTORS + 8).expect("small");
+    [buffer, 0xFFFF_FFFE].iter().for_each(|n| table.extend(n.to_be_bytes()));
+    table.extend([0; 24]);
+    table.extend(checksum(crc));
+    table.extend(u32::try_from(runs.len() + 1).expect("the volume is below 1024 TiB").to_be_bytes());
+    let mut start = 0;
+    for run in runs {
+        put_run(&mut table, run, start);
+        start += run.sectors;
     }
+    put_run(&mut table, &Run { kind: TERMINATOR, sectors: 0, offset: bytes, bytes: 0 }, start);
+    table
+}
+
+/// The trailer (`UDIFResourceFile` of libdmg-hfsplus) behind a property list of `list` bytes, with the checksums of the volume and
+/// of the packed data.
+pub(super) fn trailer(runs: &[Run], list: u64, crc: u32, data_crc: u32) -> Vec<u8> {
+    let (sectors, bytes) = sizes(runs);
+    let mut trailer = b"koly".to_vec();
+    let words = |to: &mut Vec<u8>, all: &[u32]| all.iter().for_each(|n| to.extend(n.to_be_bytes()));
+    let longs = |to: &mut Vec<u8>, all: &[u64]| all.iter().for_each(|n| to.extend(n.to_be_bytes()));
+    // Version, size of the trailer, flags (flattened: one file).
+    words(&mut trailer, &[4, 512, 1]);
+    // The running offset, the data fork from 0, no resource fork.
+    longs(&mut trailer, &[0, 0, bytes, 0, 0]);
+    // Segment 1 of 1, with no identifier.
+    words(&mut trailer, &[1, 1, 0, 0, 0, 0]);
+    trailer.extend(checksum(data_crc));
+    longs(&mut trailer, &[bytes, list]);
+    trailer.extend([0; 120]);
+    // Of the tables' checksums, of which there is one.
+    trailer.extend(checksum(hashed(&crc.to_be_bytes()).finalize()));
+    // A volume without a partition map.
+    words(&mut trailer, &[2]);
+    longs(&mut trailer, &[sectors]);
+    trailer.resize(TRAILER, 0);
+    trailer
 }
 
 /// Kind, comment, first sector, sectors, offset, bytes.

@@ -203,6 +203,50 @@ fn with_tables(image: &[u8], change: impl FnOnce(&mut Vec<Value>)) -> Vec<u8> {
     [&image[..place], &text, &trailer].concat()
 }
 
+/// A volume, unpacked, says nothing of the fields by which a Mac finds it.
+#[test]
+fn every_field_of_trailer_and_table_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let (folder, image) = (dir.path().join("a"), dir.path().join("a.dmg"));
+    make(&folder, &BTreeMap::from([("file".into(), Thing::File { mode: 0o644, content: vec![7; 600_000] })]));
+    dmg(&folder, &image).unwrap();
+    let whole = fs::read(&image).unwrap();
+    let said = |bytes: Vec<u8>| {
+        fs::write(&image, bytes).unwrap();
+        let read = Udif::open(&image).and_then(|image| image.unpack(&mut std::io::sink()));
+        read.map_or_else(|error| format!("{error:?}"), |()| "good".to_owned())
+    };
+    // By the identifier of the segment one sees who made the image.
+    for at in (0..512).filter(|at| !(64..80).contains(at)) {
+        let mut bytes = whole.clone();
+        let at = whole.len() - 512 + at;
+        bytes[at] ^= 4;
+        let said = said(bytes);
+        assert!(said.starts_with("Damaged"), "byte {at}: {said}");
+    }
+    let table = |change: &dyn Fn(&mut Vec<u8>)| {
+        with_tables(&whole, |tables| {
+            let table = tables[0].as_dictionary_mut().unwrap();
+            let mut data = table["Data"].as_data().unwrap().to_vec();
+            change(&mut data);
+            table.insert("Data".to_owned(), Value::Data(data));
+        })
+    };
+    assert_eq!(said(table(&|_| ())), "good");
+    let mut length = 0;
+    with_tables(&whole, |tables| length = tables[0].as_dictionary().unwrap()["Data"].as_data().unwrap().len());
+    for at in 0..length {
+        let said = said(table(&|data| data[at] ^= 0x10));
+        assert!(said.starts_with("Damaged"), "byte {at} of the table: {said}");
+    }
+    // What lies between the runs and the list belongs to nothing.
+    let list = u64::from_be_bytes(whole[whole.len() - 512 + 216..][..8].try_into().unwrap()) as usize;
+    let mut wide = [&whole[..list], b"more", &whole[list..]].concat();
+    let field = wide.len() - 512 + 216;
+    wide[field..field + 8].copy_from_slice(&(list as u64 + 4).to_be_bytes());
+    assert!(said(wide).starts_with("Damaged"));
+}
+
 /// They may be as good as ours; only `hdiutil` can tell.
 #[test]
 fn an_image_of_another_program_is_not_called_damaged() {
@@ -230,6 +274,10 @@ fn an_image_of_another_program_is_not_called_damaged() {
         let (foreign, text) = open(with_tables(&whole, run(kind))).unwrap_err();
         assert!(foreign && text.contains(&format!("runs of the kind {wanted}")), "{text}");
     }
+    let mut named = whole.clone();
+    named[whole.len() - 512 + 64..][..16].fill(0xA5);
+    let (foreign, text) = open(named).unwrap_err();
+    assert!(foreign && text.contains("a segment with an identifier"), "{text}");
     // What no program writes is damage, and so is an image without a table.
     for damaged in [with_tables(&whole, run(77)), with_tables(&whole, Vec::clear)] {
         let (foreign, text) = open(damaged).unwrap_err();

@@ -149,7 +149,8 @@ fn a_deep_list_is_not_read_to_its_end() {
 #[test]
 fn a_huge_file_is_not_read() {
     let huge = |path: &Path| fs::File::create(path).unwrap().set_len(1 << 40).unwrap();
-    for file in LISTS.iter().chain(&["MacOS/qemu-img", "MacOS/Helix"]) {
+    let others = ["MacOS/qemu-img", "MacOS/Helix", "Resources/image/manifest.json", "Resources/image/disk.qcow2"];
+    for file in LISTS.iter().chain(&others) {
         let (copy, path) = instead(file, huge);
         assert_named(&copy, &path, "has 1099511627776 bytes; more than");
     }
@@ -195,6 +196,26 @@ fn the_entitlements_of_another_program() {
     let copy = Copy::signed();
     fs::copy(copy.at("MacOS/qemu-system-aarch64"), copy.at("MacOS/qemu-img")).unwrap();
     assert_named(&copy, "Contents/MacOS/qemu-img", "its entitlements are not as this program has to have them");
+}
+
+/// Nothing seals the directory of the app's own program, whose fields have to be right by themselves.
+#[test]
+fn a_field_of_the_own_code_directory() {
+    let copy = Copy::signed();
+    let path = copy.at("MacOS/Helix");
+    let whole = fs::read(&path).unwrap();
+    let start = whole.windows(4).rposition(|bytes| bytes == [0xFA, 0xDE, 0x0C, 0x02]).unwrap();
+    // The platform; where the code segment begins, how long it is, and what else is said of it.
+    for at in [38, 70, 78, 79, 84, 86] {
+        flip(&path, start + at, 4);
+        assert_named(
+            &copy,
+            "Contents/MacOS/Helix",
+            &format!("its code directory is not that of this file, from byte {at}"),
+        );
+        fs::write(&path, &whole).unwrap();
+    }
+    assert_eq!(copy.faults(), "");
 }
 
 #[test]
