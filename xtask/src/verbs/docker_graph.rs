@@ -56,7 +56,8 @@ pub(crate) fn run(args: &DockerGraphArgs, json: bool) -> Result<(), Failure> {
         stop,
         ..Options::default()
     };
-    let report = import(&args.data_root, &images, &options)?;
+    let step = format!("Putting images into {}", args.data_root.display());
+    let report = shown(&step, || Ok(import(&args.data_root, &images, &options)?))?;
     let seconds = started.elapsed().as_secs_f64();
     let names = |image: &Image| image.names.iter().map(ToString::to_string).collect::<Vec<_>>();
     if json {
@@ -119,12 +120,25 @@ fn unless_interrupted<T: Send + 'static>(
     }
 }
 
+/// Does `work`, which tells nothing on its way, as a step that is shown.
+fn shown<T>(step: &str, work: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    let ui = Ui::new();
+    ui.begin(step, None);
+    let result = work();
+    ui.end(if result.is_ok() { "" } else { "not done" });
+    result
+}
+
 fn fetch(image: &ImageArg, platform: &Platform, scratch: &Path) -> Result<Vec<Image>, Failure> {
     let name = image.name.as_ref();
     Ok(match &image.source {
         ImageSource::Build(_) => unreachable!("it is built, not fetched"),
-        ImageSource::Archive(path) => read_archive(path, name, platform, scratch)?,
-        ImageSource::Layout(path) => read_layout(path, name, platform)?,
+        ImageSource::Archive(path) => {
+            shown(&format!("Reading {}", path.display()), || Ok(read_archive(path, name, platform, scratch)?))?
+        }
+        ImageSource::Layout(path) => {
+            shown(&format!("Reading {}", path.display()), || Ok(read_layout(path, name, platform)?))?
+        }
         ImageSource::Registry(reference) => {
             let cache = BlobCache::new(&super::workspace()?.cache.join("blobs"), false);
             let ui = Ui::new();
