@@ -55,7 +55,8 @@ fn the_desktop_starts_and_its_programs_run() {
     assert_eq!(session, "uint32 0");
     // The shell knows the file by which it has said already that screens cannot be locked, and Chromium the policy by which it
     // shows no bar about its sandbox.
-    let quiet = "grep -qsr lock-warning-shown /usr/lib/gnome-shell /usr/lib/*/gnome-shell && ls ~/.local/share/gnome-shell";
+    let quiet =
+        "grep -qsr lock-warning-shown /usr/lib/gnome-shell /usr/lib/*/gnome-shell && ls ~/.local/share/gnome-shell";
     assert!(engine.says(&["exec", "desk", "sh", "-c", quiet]).contains("lock-warning-shown"));
     let policy = "grep -qs CommandLineFlagSecurityWarningsEnabled /usr/lib/chromium/chromium && echo known";
     assert_eq!(engine.says(&["exec", "desk", "sh", "-c", policy]), "known");
