@@ -146,6 +146,7 @@ impl Reader<'_> {
         if let Err(end) = self.greet(hello.0, &hello.1) {
             return end;
         }
+        self.context.greeted(self.peer.connection);
         loop {
             match self.next().and_then(|envelope| envelope.map_or(Ok(()), |envelope| self.answer(envelope))) {
                 Ok(()) => {}

@@ -32,6 +32,9 @@ use crate::source::FrameProvider;
 
 /// The most connections at the same time. Each has two threads and a few KiB before it has streams.
 const MAX_CONNECTIONS: usize = 256;
+/// The most connections of one endpoint that have not said hello. They are few, so that silent clients keep nobody out: not
+/// those of another endpoint, and not those of the same one for longer than a handshake may take.
+const MAX_GREETING: usize = 32;
 /// How long connections may take to say goodbye when the server stops.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// How long threads may then still work on a frame.
@@ -122,6 +125,8 @@ type StreamKey = u64;
 struct Connection {
     transport: Transport,
     outbox: Arc<Outbox>,
+    /// The endpoint of a client that has not said hello; nothing from hello on.
+    greeting: Option<String>,
 }
 
 #[derive(Default)]
@@ -152,6 +157,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+impl Connections {
+    /// Takes out the oldest connection of an endpoint that has as many without hello as it may have.
+    fn take_oldest_in_excess(&mut self, endpoint: &str) -> Option<Connection> {
+        let silent = self.open.iter().filter(|(_, connection)| connection.greeting.as_deref() == Some(endpoint));
+        let numbers: Vec<u64> = silent.map(|(number, _)| *number).collect();
+        let oldest = numbers.first().filter(|_| numbers.len() >= MAX_GREETING)?;
+        self.open.remove(oldest)
+    }
+}
+
 impl Context {
     fn capabilities(&self) -> Capabilities {
         let able = self.backend.abilities();
@@ -180,18 +195,35 @@ impl Context {
     }
 
     /// Takes a connection into the list, before it has a thread, so that a server that stops knows all of them.
-    fn enter(self: &Arc<Self>, transport: Transport) -> Result<Entry, NoEntry> {
+    ///
+    /// An endpoint whose quota of clients without hello is used up gives the place of the oldest one to the new one.
+    fn enter(self: &Arc<Self>, transport: Transport, endpoint: &str) -> Result<Entry, NoEntry> {
         let mut connections = lock(&self.connections);
         if connections.stopping {
             return Err(NoEntry::Stopping);
         }
+        let silent = connections.take_oldest_in_excess(endpoint);
         if connections.open.len() >= MAX_CONNECTIONS {
             return Err(NoEntry::Full(transport));
         }
         let (connection, outbox) = (self.number(), Arc::new(Outbox::default()));
-        let open = Connection { transport: transport.clone(), outbox: Arc::clone(&outbox) };
+        let greeting = Some(endpoint.to_owned());
+        let open = Connection { transport: transport.clone(), outbox: Arc::clone(&outbox), greeting };
         connections.open.insert(connection, open);
+        drop(connections);
+        if let Some(Connection { transport, .. }) = silent {
+            tracing::warn!("a client of {endpoint} is sent away: {MAX_GREETING} have not said hello");
+            send_away(transport.clone(), "there are too many connections that have not said hello");
+            transport.cut();
+        }
         Ok(Entry { context: Arc::clone(self), connection, transport, outbox })
+    }
+
+    /// A client has said hello, and counts no longer among those that have not.
+    fn greeted(&self, connection: u64) {
+        if let Some(connection) = lock(&self.connections).open.get_mut(&connection) {
+            connection.greeting = None;
+        }
     }
 
     /// Takes no more connections, and tells those that there are.
@@ -382,22 +414,22 @@ fn start_connection(
     needs_token: bool,
 ) -> Result<Option<JoinHandle<()>>, IoError> {
     let most = if matches!(endpoint, Endpoint::Vsock(_)) { MAX_VSOCK_WRITE } else { usize::MAX };
-    let entry = match context.enter(Transport::new(socket, context.timeouts.tick(), most)?) {
+    let name = endpoint.to_string();
+    let entry = match context.enter(Transport::new(socket, context.timeouts.tick(), most)?, &name) {
         Ok(entry) => entry,
         Err(NoEntry::Stopping) => return Ok(None),
         Err(NoEntry::Full(transport)) => {
             tracing::warn!("a client of {endpoint} is sent away: there are {MAX_CONNECTIONS} connections");
-            send_away(transport);
+            send_away(transport, "there are too many connections");
             return Ok(None);
         }
     };
-    let name = endpoint.to_string();
     Builder::new().name("read".into()).spawn(move || entry.serve(None, name, needs_token)).map(Some)
 }
 
-/// Tells a client that there are too many. Its socket is new, so that this does not block.
-fn send_away(mut transport: Transport) {
-    let (busy, mut prefix) = (Envelope::fatal(0, ErrorCode::Busy, "there are too many connections"), Vec::new());
+/// Tells a client that there are too many. Nothing was written to its socket before, so that this does not block.
+fn send_away(mut transport: Transport, text: &str) {
+    let (busy, mut prefix) = (Envelope::fatal(0, ErrorCode::Busy, text), Vec::new());
     if let Ok(outgoing) = Outgoing::new(&busy, &mut prefix, &[]) {
         // Whoever does not hear it sees the connection close.
         let _ = outgoing.write_all(&mut transport, Duration::ZERO);
@@ -431,7 +463,7 @@ fn serve_device(context: &Arc<Context>, path: &Path, stop: &UnixStream) -> Resul
     tracing::info!("connected to {}", path.display());
     let name = Endpoint::VirtioSerial(path.to_owned()).to_string();
     while let Some((attach, transport)) = device.next(stop)? {
-        match context.enter(transport) {
+        match context.enter(transport, &name) {
             Ok(entry) => entry.serve(Some((&mut device, attach)), name.clone(), false),
             Err(NoEntry::Stopping) => break,
             Err(NoEntry::Full(_)) => {

@@ -172,6 +172,24 @@ fn silent_and_half_open_peers_end_within_their_time() {
 }
 
 #[test]
+fn clients_that_never_say_hello_keep_nobody_out() {
+    // Nobody's handshake ends while this test runs.
+    let timeouts = Timeouts { handshake: Duration::from_secs(600), ..Timeouts::default() };
+    let host = Host::start(Config { timeouts, ..config(discard()) });
+    let mut early = host.hello();
+    early.configure(1, &small());
+    let mut silent: Vec<Client> = (0..400).map(|_| host.connect()).collect();
+    works(&host);
+    // The oldest has made room, and was told why; one that came before and did say hello has not.
+    let told = silent[0].end().expect("an error");
+    assert_eq!(told.code, ErrorCode::Busy);
+    assert!(told.text.contains("hello"), "{}", told.text);
+    early.encode(1, frame(&small(), Some(1)), &[5; 384]);
+    // The newest still have their time.
+    silent.last_mut().expect("a client").hello(None);
+}
+
+#[test]
 fn a_client_that_trickles_its_hello_ends_when_the_handshake_should_be_over() {
     // Only the handshake has an end: neither a message nor silence has.
     let timeouts = Timeouts { handshake: SHORT.handshake, ..Timeouts::default() };
