@@ -5,6 +5,8 @@ use std::path::Path;
 use helix_frame_protocol::limits::*;
 use helix_frame_protocol::*;
 
+use crate::samples::bytes;
+
 /// The rows of the table below a heading, without its own two lines; each a list of cells.
 fn table(heading: &str) -> Vec<Vec<String>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/protocol.md");
@@ -117,4 +119,84 @@ fn offsets_of_all_fields() {
     let refused = 3 * (1 + 2 + MAX_NAME);
     assert!(texts(end("welcome"), MAX_NAME + refused) <= Kind::Welcome.max_body());
     assert!(texts(texts(end("hello"), MAX_NAME), MAX_TOKEN) <= Kind::Hello.max_body());
+}
+
+/// The messages of the example, without their data.
+fn example() -> Vec<(u32, u64, Message)> {
+    let size = Size { width: 16, height: 16 };
+    let capabilities = Capabilities {
+        ways: Set::from([FrameWay::Pixels]),
+        formats: Set::from([PixelFormat::Nv12]),
+        profiles: Set::from([Profile::H264ConstrainedBaseline]),
+        max_size: Size { width: 1920, height: 1080 },
+        max_streams: 1,
+    };
+    let hello = Hello { min_version: 2, max_version: 2, capabilities, name: "example".into(), token: None };
+    let configure = Configure {
+        size,
+        format: PixelFormat::Nv12,
+        colorimetry: Colorimetry { matrix: Matrix::Bt709, range: Range::Limited },
+        profile: Profile::H264ConstrainedBaseline,
+        level: None,
+        low_latency: true,
+        rate: FrameRate { numerator: 30, denominator: 1 },
+        keyframe_interval: 0,
+        bitrate: 1_000_000,
+        ways: capabilities.ways,
+    };
+    let configured = Configured {
+        profile: Profile::H264ConstrainedBaseline,
+        level: Level::new(10).expect("level 1"),
+        way: FrameWay::Pixels,
+        max_in_flight: 4,
+        encoder: "openh264".into(),
+    };
+    let frame = Frame {
+        size,
+        format: PixelFormat::Nv12,
+        pts_ns: Some(0),
+        dts_ns: None,
+        duration_ns: None,
+        keyframe: true,
+        source: Source::Pixels { length: PixelFormat::Nv12.packed_length(size) },
+        planes: packed_planes(PixelFormat::Nv12, size),
+    };
+    let unit = AccessUnit { pts_ns: Some(0), dts_ns: None, keyframe: true, length: 5 };
+    vec![
+        (0, 1, Message::Hello(hello)),
+        (0, 1, Message::Welcome(Welcome { version: 2, capabilities, refused: vec![], name: "host".into() })),
+        (1, 2, Message::Configure(configure)),
+        (1, 2, Message::Configured(configured)),
+        (1, 3, Message::Frame(frame)),
+        (1, 3, Message::AccessUnit(unit)),
+        (1, 4, Message::EndOfStream),
+        (1, 4, Message::Drained),
+        (1, 5, Message::Close),
+        (1, 5, Message::Closed),
+    ]
+}
+
+#[test]
+fn the_example_is_what_both_ends_say_and_take() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/protocol.md");
+    let text = std::fs::read_to_string(file).expect("the specification");
+    let lines = text.lines().skip_while(|line| *line != "## An example").skip(1);
+    let lines: Vec<&str> = lines.take_while(|line| !line.starts_with('#')).filter(|l| l.starts_with("    ")).collect();
+    let messages = lines.split(|line| line.starts_with("    # ")).skip(1);
+    let found: Vec<String> = messages.map(|lines| lines.iter().map(|line| line.trim()).collect()).collect();
+    let said: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("    # ")).collect();
+    assert_eq!((found.len(), said.len()), (example().len(), example().len()));
+    let (mut client, mut server) = (Session::new(Role::Client), Session::new(Role::Server));
+    for ((said, digits), (stream, request, message)) in said.into_iter().zip(found).zip(example()) {
+        let envelope = Envelope { stream, request, message };
+        let kind = envelope.message.kind().expect("a known type");
+        assert!(said.contains(kind.name()), "{said}");
+        let data = vec![0; envelope.message.data_length() as usize];
+        let wire = bytes(&envelope, &data);
+        assert_eq!(digits, hex::encode(&wire[..wire.len() - data.len()]), "{said}");
+        let (from, to) =
+            if said.starts_with("client") { (&mut client, &mut server) } else { (&mut server, &mut client) };
+        from.sending(&envelope).expect("it is in order");
+        to.receiving(&envelope).expect("it is in order");
+    }
 }
