@@ -181,7 +181,7 @@ impl Runner {
 
     /// Release like the program itself, so that what both need is compiled once.
     fn unit(&self) -> Result<(), String> {
-        self.cargo(&["test", "--release", "--workspace"])?;
+        self.cargo(&["test", "--release", "--workspace", "--no-fail-fast"])?;
         // The guest's element against the host's daemon, which was built for the tests above; and what needs a process of its
         // own.
         let mut test = self.command();
