@@ -83,8 +83,9 @@ impl Store {
         let root = root.canonicalize().map_err(Error::io("looking up", root))?;
         let lock = File::open(&root).map_err(Error::io("opening", &root))?;
         let busy = |reason: &str| Error::DataRoot { path: root.clone(), reason: reason.to_owned() };
-        rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| busy("another docker-graph is at work in this data root; try again when it is done"))?;
+        if !locked(&lock) {
+            return Err(busy("another docker-graph is at work in this data root; try again when it is done"));
+        }
         // The engine holds its list of volumes as long as it runs.
         if let Ok(volumes) = File::open(root.join("volumes/metadata.db"))
             && rustix::fs::flock(&volumes, FlockOperation::NonBlockingLockShared).is_err()
@@ -271,6 +272,18 @@ impl Store {
         let root = File::open(&self.root).map_err(Error::io("opening", &self.root))?;
         rustix::fs::syncfs(&root).map_err(Error::os("flushing", &self.root))
     }
+}
+
+/// Whether the file is locked now. A program that this process starts at the moment has a copy of each open file until it
+/// runs, and so of a lock that was just given back: a second is enough for that.
+fn locked(file: &File) -> bool {
+    (0..20).any(|_| {
+        let done = rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive).is_ok();
+        if !done {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        done
+    })
 }
 
 /// The tree of a layer in the data root at `root`, if it is there.

@@ -8,6 +8,7 @@ use clap_complete::{Shell, generate};
 
 use crate::cli::{Cli, GenerateArgs};
 use crate::exit::Failure;
+use crate::verbs::picture;
 
 pub(crate) fn run(args: &GenerateArgs) -> Result<(), Failure> {
     let root = super::sources()?;
@@ -58,6 +59,7 @@ fn files() -> Result<BTreeMap<PathBuf, Vec<u8>>, Failure> {
         crate::exit::table()
     );
     files.insert("docs/src/exit-codes.md".into(), exit_codes.into_bytes());
+    files.insert(picture::PLACE.into(), picture::draw(picture::TEXT).into_bytes());
     let failed = |e: std::io::Error| Failure::Other(format!("making man pages: {e}"));
     man_pages(&Cli::command(), "cargo-xtask", &mut files).map_err(failed)?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {

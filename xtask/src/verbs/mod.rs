@@ -12,6 +12,7 @@ pub(crate) mod docker_graph;
 pub(crate) mod doctor;
 pub(crate) mod generate;
 pub(crate) mod inspect;
+pub(crate) mod picture;
 pub(crate) mod plan;
 pub(crate) mod resolve;
 pub(crate) mod schema;
