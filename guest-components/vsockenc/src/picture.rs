@@ -28,6 +28,12 @@ pub(crate) fn pixel_format(format: VideoFormat) -> Option<PixelFormat> {
     })
 }
 
+/// Whether frames have all rows of one moment. The host would take two fields for one picture.
+pub(crate) fn is_progressive(caps: &gst::CapsRef) -> bool {
+    let mode = caps.structure(0).and_then(|structure| structure.get::<&str>("interlace-mode").ok());
+    mode.is_none_or(|mode| mode == "progressive")
+}
+
 pub(crate) fn size(info: &VideoInfo) -> Size {
     Size { width: info.width(), height: info.height() }
 }
@@ -70,13 +76,20 @@ pub(crate) fn frame_rate(info: &VideoInfo) -> FrameRate {
     if fits { FrameRate { numerator, denominator } } else { unknown }
 }
 
-/// A profile as caps name it.
-pub(crate) fn profile_name(profile: Profile) -> &'static str {
+/// A profile as caps name it, the exact name first. What is of the constrained baseline profile is of the baseline profile too
+/// (A.2.1.1 of H.264).
+pub(crate) fn profile_names(profile: Profile) -> &'static [&'static str] {
     match profile {
-        Profile::H264ConstrainedBaseline => "constrained-baseline",
-        Profile::H264Main => "main",
-        Profile::H264High => "high",
+        Profile::H264ConstrainedBaseline => &["constrained-baseline", "baseline"],
+        Profile::H264Main => &["main"],
+        Profile::H264High => &["high"],
     }
+}
+
+/// The name of a profile that caps allow, or the exact one.
+pub(crate) fn allowed_name(allowed: &gst::CapsRef, profile: Profile) -> &'static str {
+    let names = profile_names(profile);
+    names.iter().find(|name| allows(allowed, name)).unwrap_or(&names[0])
 }
 
 /// A level as caps name it.
@@ -99,7 +112,10 @@ pub(crate) struct Wanted {
 
 /// Reads what caps that an output may have ask for; nothing if no profile is left.
 pub(crate) fn wanted(allowed: &gst::CapsRef) -> Option<Wanted> {
-    let profiles: Vec<_> = PROFILES.into_iter().filter(|profile| allows(allowed, *profile)).collect();
+    let profiles: Vec<_> = PROFILES
+        .into_iter()
+        .filter(|profile| profile_names(*profile).iter().any(|name| allows(allowed, name)))
+        .collect();
     let levels: Vec<_> = allowed.iter().map(highest_level).collect();
     // A structure without a level takes every one.
     let level = levels.iter().copied().collect::<Option<Vec<_>>>().and_then(|levels| levels.into_iter().max());
@@ -114,8 +130,8 @@ fn highest_level(structure: &gst::StructureRef) -> Option<Level> {
     structure.get::<&str>("level").ok().and_then(level_of)
 }
 
-fn allows(allowed: &gst::CapsRef, profile: Profile) -> bool {
-    let one = gst::Caps::builder("video/x-h264").field("profile", profile_name(profile)).build();
+fn allows(allowed: &gst::CapsRef, profile: &str) -> bool {
+    let one = gst::Caps::builder("video/x-h264").field("profile", profile).build();
     allowed.can_intersect(&one)
 }
 
@@ -151,6 +167,10 @@ mod tests {
         let list = wanted(&caps("video/x-h264, level=(string){3, 4.1, 3.1}")).expect("some");
         assert_eq!(list.level.map(Level::idc), Some(41));
         assert_eq!(wanted(&caps("video/x-h264, profile=high-10")), None);
+        let baseline = caps("video/x-h264, profile=baseline");
+        assert_eq!(wanted(&baseline).expect("some").profiles, [Profile::H264ConstrainedBaseline]);
+        assert_eq!(allowed_name(&baseline, Profile::H264ConstrainedBaseline), "baseline");
+        assert_eq!(allowed_name(&caps("video/x-h264"), Profile::H264ConstrainedBaseline), "constrained-baseline");
     }
 
     #[test]

@@ -2,27 +2,26 @@
 
 use helix_frame_protocol::{Configure, Level};
 
-/// A row of table A-1 of ITU-T H.264: `level_idc`, macroblocks per second, macroblocks of a frame, kbit/s (times 1000 for
-/// the baseline and main profiles).
+/// A row of table A-1 of ITU-T H.264: `level_idc`, macroblocks per second, macroblocks of a frame.
 ///
 /// Level 1b is left out: the baseline profile signals it by a flag that not all decoders know.
-const TABLE: [(u8, u64, u64, u64); 16] = [
-    (10, 1485, 99, 64),
-    (11, 3000, 396, 192),
-    (12, 6000, 396, 384),
-    (13, 11_880, 396, 768),
-    (20, 11_880, 396, 2000),
-    (21, 19_800, 792, 4000),
-    (22, 20_250, 1620, 4000),
-    (30, 40_500, 1620, 10_000),
-    (31, 108_000, 3600, 14_000),
-    (32, 216_000, 5120, 20_000),
-    (40, 245_760, 8192, 20_000),
-    (41, 245_760, 8192, 50_000),
-    (42, 522_240, 8704, 50_000),
-    (50, 589_824, 22_080, 135_000),
-    (51, 983_040, 36_864, 240_000),
-    (52, 2_073_600, 36_864, 240_000),
+const TABLE: [(u8, u64, u64); 16] = [
+    (10, 1485, 99),
+    (11, 3000, 396),
+    (12, 6000, 396),
+    (13, 11_880, 396),
+    (20, 11_880, 396),
+    (21, 19_800, 792),
+    (22, 20_250, 1620),
+    (30, 40_500, 1620),
+    (31, 108_000, 3600),
+    (32, 216_000, 5120),
+    (40, 245_760, 8192),
+    (41, 245_760, 8192),
+    (42, 522_240, 8704),
+    (50, 589_824, 22_080),
+    (51, 983_040, 36_864),
+    (52, 2_073_600, 36_864),
 ];
 
 /// The rate that a stream is taken to have whose rate varies or is not known, in frames per second.
@@ -42,13 +41,23 @@ pub fn least_level(configure: &Configure) -> Option<Level> {
     let (width, height) = (side(configure.size.width), side(configure.size.height));
     let frame = width * height;
     let per_second = (frame as f64 * frames_per_second(configure)).ceil() as u64;
-    let fits = |&&(_, rate, size, kbits): &&(u8, u64, u64, u64)| {
+    let fits = |&&(idc, rate, size): &&(u8, u64, u64)| {
         // A side is at most √(8 × the largest frame) (A.3.1).
         let long = width.max(height);
         let shape = long * long <= 8 * size;
-        frame <= size && per_second <= rate && configure.bitrate <= kbits * 1000 && shape
+        frame <= size
+            && per_second <= rate
+            && Level::new(idc).is_some_and(|level| configure.bitrate <= level.max_bitrate())
+            && shape
     };
     TABLE.iter().find(fits).and_then(|row| Level::new(row.0))
+}
+
+/// The level that a stream states which needs `least`: the one that the client asks for, if it does. What is made for a lower
+/// level is good for a higher one, and a client that asks for one may take no other.
+pub(crate) fn stated_level(least: Level, asked: Option<Level>) -> Level {
+    let highest = TABLE.last().and_then(|row| Level::new(row.0));
+    asked.min(highest).map_or(least, |asked| asked.max(least))
 }
 
 #[cfg(test)]
@@ -70,6 +79,14 @@ pub(crate) mod tests {
             bitrate,
             ways: Set::all(),
         }
+    }
+
+    #[test]
+    fn a_level_that_is_asked_for_is_stated() {
+        let level = |idc| Level::new(idc).expect("a level");
+        assert_eq!(stated_level(level(30), None), level(30));
+        assert_eq!(stated_level(level(30), Some(level(41))), level(41));
+        assert_eq!(stated_level(level(30), Some(level(62))), level(52), "no encoder here has a higher one");
     }
 
     #[test]

@@ -299,6 +299,28 @@ impl Level {
         Self::ALL.contains(&level_idc).then_some(Self(level_idc))
     }
 
+    /// The highest bitrate of the baseline and main profiles, in bit/s: MaxBR of table A-1, times 1000.
+    pub const fn max_bitrate(self) -> u64 {
+        let kbits = match self.0 {
+            10 => 64,
+            9 => 128,
+            11 => 192,
+            12 => 384,
+            13 => 768,
+            20 => 2000,
+            21 | 22 => 4000,
+            30 => 10_000,
+            31 => 14_000,
+            32 | 40 => 20_000,
+            41 | 42 => 50_000,
+            50 => 135_000,
+            51 | 52 | 60 => 240_000,
+            61 => 480_000,
+            _ => 800_000,
+        };
+        kbits * 1000
+    }
+
     /// The `level_idc`.
     pub const fn idc(self) -> u8 {
         self.0

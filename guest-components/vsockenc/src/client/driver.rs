@@ -40,6 +40,11 @@ impl Outage {
     fn new(pause: Duration) -> Self {
         Self { since: Instant::now(), pause, told: false }
     }
+
+    /// Whether frames have waited for long enough, or will have after the next pause.
+    fn is_over(&self, timeout: Duration) -> bool {
+        self.since.elapsed() + self.pause >= timeout
+    }
 }
 
 impl Driver {
@@ -67,7 +72,7 @@ impl Driver {
             self.answer_offline();
             match self.connect_and_serve(&mut outage) {
                 Ending::Stopped => {}
-                Ending::Gone(text) if self.options.reconnect => self.pause(&mut outage, &text),
+                Ending::Gone(text) if self.goes_on(&outage) => self.pause(&mut outage, &text),
                 Ending::Gone(text) => return self.mailbox.fail(Fault { kind: FaultKind::Host, text }),
                 Ending::Final(fault) => return self.mailbox.fail(fault),
             }
@@ -110,6 +115,17 @@ impl Driver {
         ending
     }
 
+    /// Whether to try again. An address at which no host has ever answered is most likely wrong.
+    fn goes_on(&mut self, outage: &Outage) -> bool {
+        let patient = self.is_patient() || !outage.is_over(self.options.timeout) || !self.frames_wait();
+        self.options.reconnect && patient
+    }
+
+    /// Whether frames are dropped while the host is away.
+    fn is_patient(&self) -> bool {
+        self.options.wait_for_first || self.figure(|figures| figures.connections) > 0
+    }
+
     fn frames_wait(&mut self) -> bool {
         self.take_requests();
         self.queue.iter().any(|request| matches!(request, Request::Frame(..)))
@@ -150,7 +166,7 @@ impl Driver {
         if !std::mem::replace(&mut outage.told, true) {
             self.mailbox.emit(Event::Away(text.to_owned()));
         }
-        if outage.since.elapsed() + outage.pause >= self.options.timeout {
+        if self.is_patient() && outage.is_over(self.options.timeout) {
             self.mailbox.set_away(true);
             self.drop_frames("the host is away");
         }

@@ -157,6 +157,11 @@ impl Mailbox {
         self.tell(|state| state.downstream = state.downstream.or(Some(error)));
     }
 
+    /// It is over, and the element has said why.
+    pub(crate) fn failed(&self) {
+        self.tell(|state| state.failed = true);
+    }
+
     pub(crate) fn set_flushing(&self, flushing: bool) {
         self.change(|state| state.flushing = flushing);
     }
@@ -221,11 +226,10 @@ impl Mailbox {
         });
     }
 
+    /// The last event. Frames are refused only when the element has posted it: else the source, which hears of the refusal,
+    /// could be the first to post an error, and one that says nothing of the cause.
     pub(super) fn fail(&self, fault: Fault) {
-        self.tell(|state| {
-            state.failed = true;
-            state.outbox.push_back(Event::Failed(fault));
-        });
+        self.tell(|state| state.outbox.push_back(Event::Failed(fault)));
     }
 
     /// While the host is away, frames are refused.

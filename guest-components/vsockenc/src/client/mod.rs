@@ -43,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) timeout: Duration,
     /// Whether to connect again, for as long as it takes.
     pub(crate) reconnect: bool,
+    /// Whether to try for as long as it takes also when no connection has succeeded yet.
+    pub(crate) wait_for_first: bool,
 }
 
 /// How frames from here on are to be encoded.
@@ -175,6 +177,12 @@ impl Probe {
 
     pub(crate) fn give_up(&self) {
         self.0.stop();
+    }
+
+    /// Waits for so long; whether it was not given up meanwhile.
+    pub(crate) fn pause(&self, time: Duration) -> bool {
+        let _ = self.0.waker.wait(time);
+        !self.0.is_stopped()
     }
 
     /// The host's name, or why there is none.

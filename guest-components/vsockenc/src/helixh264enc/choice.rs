@@ -46,7 +46,7 @@ impl Machine {
     }
 }
 
-fn host(settings: &Settings, probe: &Probe) -> Result<String, String> {
+pub(super) fn host(settings: &Settings, probe: &Probe) -> Result<String, String> {
     let address = defaults::address(settings.transport.as_deref())?;
     probe.ask(&address, &settings.token, PROBE.min(Duration::from_millis(settings.timeout_ms.into())))
 }

@@ -36,6 +36,20 @@ impl Encoder {
         self == Self::Host
     }
 
+    /// The frames that it is given.
+    ///
+    /// Encoders that take 4:4:4 get it from a converter of RGB, which loses least in it. Few decoders of browsers know what
+    /// they make of it, High 4:4:4, so that 4:2:0 is all that they are offered. The host makes nothing else.
+    pub(super) fn input_caps(self) -> gst::Caps {
+        match self {
+            Self::Host => gst::Caps::new_any(),
+            Self::Nvidia | Self::X264 | Self::Openh264 => {
+                let formats = [gst_video::VideoFormat::Nv12, gst_video::VideoFormat::I420];
+                gst_video::VideoCapsBuilder::new().format_list(formats).build()
+            }
+        }
+    }
+
     /// An element of it, set for frames that are needed at once.
     pub(super) fn make(self, settings: &Settings) -> Result<gst::Element, glib::BoolError> {
         let element = gst::ElementFactory::make(self.factory()).build()?;

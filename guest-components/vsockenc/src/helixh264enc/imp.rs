@@ -11,7 +11,9 @@ use gst::subclass::prelude::*;
 use super::choice::{Candidate, candidates};
 use super::encoder::Encoder;
 use super::properties::{PROPERTIES, Settings};
+use super::watch::{FIRST_PAUSE, Watch};
 use crate::client::Probe;
+use crate::picture::is_progressive;
 use crate::vsockenc::sink_caps;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -26,6 +28,8 @@ const MESSAGE: Duration = Duration::from_millis(500);
 struct Frame {
     /// Passes frames on as they are if the encoder takes them.
     convert: gst::Element,
+    /// Says what the encoder is to get.
+    raw: gst::Element,
     parse: gst::Element,
     filter: gst::Element,
 }
@@ -39,6 +43,7 @@ impl Frame {
         };
         Ok(Self {
             convert: make("videoconvert", "gstreamer1.0-plugins-base")?,
+            raw: make("capsfilter", "libgstreamer1.0-0")?,
             parse: make("h264parse", "gstreamer1.0-plugins-bad")?,
             filter: make("capsfilter", "libgstreamer1.0-0")?,
         })
@@ -61,6 +66,8 @@ pub(crate) struct HelixH264Enc {
     /// Under way while the bin looks which encoders there are.
     probe: Mutex<Option<Probe>>,
     failed: Condvar,
+    /// Since the host failed; kept when it is back, for its pause.
+    watch: Mutex<Option<Watch>>,
     /// Or why there is none.
     frame: Result<Frame, String>,
     sink: gst::GhostPad,
@@ -93,6 +100,7 @@ impl ObjectSubclass for HelixH264Enc {
             state: Mutex::default(),
             probe: Mutex::default(),
             failed: Condvar::new(),
+            watch: Mutex::default(),
             frame: Frame::make(),
             sink: sink.build(),
             source: source.build(),
@@ -192,6 +200,7 @@ impl ElementImpl for HelixH264Enc {
             }
         }
         if change == gst::StateChange::ReadyToNull {
+            drop(lock(&self.watch).take());
             self.remove_current();
         }
         result
@@ -216,8 +225,10 @@ impl BinImpl for HelixH264Enc {
     }
 }
 
+/// The parser makes the one of the other, and takes the first if nothing is asked for.
 fn source_caps() -> gst::Caps {
-    gst::Caps::builder("video/x-h264").field("stream-format", "byte-stream").field("alignment", "au").build()
+    let formats = gst::List::new(["byte-stream", "avc"]);
+    gst::Caps::builder("video/x-h264").field("stream-format", formats).field("alignment", "au").build()
 }
 
 impl HelixH264Enc {
@@ -225,11 +236,12 @@ impl HelixH264Enc {
         let (bin, Self { sink, source, .. }) = (self.obj(), self);
         bin.add_pad(sink)?;
         bin.add_pad(source)?;
-        let Ok(Frame { convert, parse, filter }) = &self.frame else { return Ok(()) };
+        let Ok(Frame { convert, raw, parse, filter }) = &self.frame else { return Ok(()) };
         // Whoever joins later finds SPS and PPS before each keyframe, whichever encoder it is.
         parse.set_property("config-interval", -1);
         filter.set_property("caps", source_caps());
-        bin.add_many([convert, parse, filter])?;
+        bin.add_many([convert, raw, parse, filter])?;
+        convert.link(raw)?;
         parse.link(filter)?;
         let pad = |element: &gst::Element, name| element.static_pad(name).ok_or(glib::bool_error!("no pad {name}"));
         sink.set_target(Some(&pad(convert, "sink")?))?;
@@ -278,12 +290,13 @@ impl HelixH264Enc {
     fn insert(&self, encoder: Encoder) -> Result<(), String> {
         let settings = lock(&self.settings).clone();
         let element = encoder.make(&settings).map_err(|e| e.to_string())?;
-        let Frame { convert, parse, .. } = self.frame.as_ref()?;
+        let Frame { raw, parse, .. } = self.frame.as_ref()?;
         let bin = self.obj();
         bin.add(&element).map_err(|e| e.to_string())?;
         lock(&self.state).current = Some((encoder, element.clone()));
+        raw.set_property("caps", encoder.input_caps());
         // Caps that the encoder before had, as those of DMA-BUFs, say nothing about this one.
-        let linked = convert
+        let linked = raw
             .link_pads_full(Some("src"), &element, Some("sink"), gst::PadLinkCheck::TEMPLATE_CAPS)
             .and_then(|()| element.link(parse))
             .and_then(|()| element.sync_state_with_parent());
@@ -326,11 +339,17 @@ impl HelixH264Enc {
             if let Some(failure) = self.take_failure() {
                 self.replace(&failure);
             }
+            self.go_back();
             let result = gst::ProxyPad::chain_default(pad, Some(&*self.obj()), buffer.clone());
             let again = match result {
                 // Without a message it is not the encoder that failed, but what comes behind it.
                 Err(gst::FlowError::Error) => self.has_failed(),
-                Err(gst::FlowError::NotNegotiated) => self.has_refused(),
+                Err(gst::FlowError::NotNegotiated) => {
+                    self.has_refused() || {
+                        self.complain_of_caps();
+                        false
+                    }
+                }
                 _ => false,
             };
             if !again {
@@ -349,9 +368,27 @@ impl HelixH264Enc {
         again
     }
 
+    /// Encoders and the source say nothing but that caps do not fit.
+    fn complain_of_caps(&self) {
+        let caps = |caps: Option<gst::Caps>| caps.map_or_else(|| "nothing".to_owned(), |caps| caps.to_string());
+        let (frames, wanted) =
+            (caps(self.sink.current_caps()), caps(self.source.peer().map(|peer| peer.query_caps(None))));
+        gst::element_imp_error!(
+            self,
+            gst::StreamError::Format,
+            ("No H.264 encoder makes of these frames what the next element takes"),
+            ["the frames are {frames}; the next element takes {wanted}; {}", lock(&self.state).reason]
+        );
+    }
+
     /// Caps that are refused are sent again with the next frame: only there the encoder is changed.
     fn sink_event(&self, pad: &gst::GhostPad, event: gst::Event) -> bool {
         match event.view() {
+            gst::EventView::Caps(caps) if !is_progressive(caps.caps()) => {
+                let text = "put the element deinterlace before this one";
+                gst::element_imp_error!(self, gst::StreamError::Format, ("The frames are interlaced"), ["{text}"]);
+                false
+            }
             gst::EventView::Caps(caps) => {
                 self.pass_caps(caps.caps());
                 true
@@ -384,15 +421,48 @@ impl HelixH264Enc {
     /// Takes the next encoder instead of one that failed. It runs in the thread that brings the frames, so that none can
     /// come meanwhile, and a new encoder begins with a keyframe.
     fn replace(&self, failure: &str) {
-        let failed = lock(&self.state).current.as_ref().map_or("", |(encoder, _)| encoder.factory());
-        let why = format!("; {failed} failed: {failure}");
+        let failed = lock(&self.state).current.as_ref().map(|(encoder, _)| *encoder);
+        let why = format!("; {} failed: {failure}", failed.map_or("", Encoder::factory));
         gst::warning!(CAT, imp = self, "{}", &why[2..]);
         self.remove_current();
         if let Err(text) = self.take_next(&why) {
             gst::element_imp_error!(self, gst::StreamError::Encode, ("No H.264 encoder is left"), ["{text}"]);
         }
+        self.pass_caps_again();
+        if failed == Some(Encoder::Host) {
+            self.watch_host();
+        }
+    }
+
+    fn pass_caps_again(&self) {
         if let Some(caps) = self.sink.current_caps() {
             self.pass_caps(&caps);
         }
+    }
+
+    /// Looks whether the host comes back, while another encoder does its work.
+    fn watch_host(&self) {
+        let settings = lock(&self.settings).clone();
+        let mut watch = lock(&self.watch);
+        let pause = watch.as_ref().map_or(FIRST_PAUSE, Watch::next_pause);
+        let started = Watch::start(settings, pause);
+        *watch = started.inspect_err(|e| gst::warning!(CAT, imp = self, "watching the host: {e}")).ok();
+    }
+
+    /// Takes the host again if it is back, in the thread that brings the frames. The encoder that it replaces has no frame
+    /// left: those in software answer each before the next comes.
+    fn go_back(&self) {
+        let away = lock(&self.state).current.as_ref().map(|(encoder, _)| *encoder).filter(|now| *now != Encoder::Host);
+        let (Some(now), true) = (away, lock(&self.watch).as_ref().is_some_and(Watch::is_back)) else { return };
+        let candidate = |encoder, reason: &str| Candidate { encoder, reason: reason.to_owned() };
+        let next = [candidate(Encoder::Host, "the host answers again"), candidate(now, "it was used before")];
+        let mut state = lock(&self.state);
+        next.into_iter().rev().for_each(|candidate| state.next.push_front(candidate));
+        drop(state);
+        self.remove_current();
+        if let Err(text) = self.take_next("") {
+            gst::element_imp_error!(self, gst::StreamError::Encode, ("No H.264 encoder is left"), ["{text}"]);
+        }
+        self.pass_caps_again();
     }
 }

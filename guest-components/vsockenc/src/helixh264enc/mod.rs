@@ -4,6 +4,7 @@ mod choice;
 mod encoder;
 mod imp;
 mod properties;
+mod watch;
 
 use gst::glib;
 use gst::prelude::*;

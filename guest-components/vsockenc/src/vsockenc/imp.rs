@@ -14,7 +14,7 @@ use super::output;
 use super::properties::{PROPERTIES, Settings, sink_caps, stats};
 use crate::carrier::Gpu;
 use crate::client::{Client, Figures, FindGpu, Frame, Mailbox, Refused, Setup};
-use crate::picture::{self, PROFILES, profile_name};
+use crate::picture::{self, PROFILES, profile_names};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("vsockenc", gst::DebugColorFlags::empty(), Some("H.264 encoder whose encoder is the host"))
@@ -121,7 +121,7 @@ fn source_caps() -> gst::Caps {
     gst::Caps::builder("video/x-h264")
         .field("stream-format", "byte-stream")
         .field("alignment", "au")
-        .field("profile", gst::List::new(PROFILES.map(profile_name)))
+        .field("profile", gst::List::new(PROFILES.iter().flat_map(|profile| profile_names(*profile))))
         .build()
 }
 
@@ -147,11 +147,26 @@ impl VideoEncoderImpl for VsockEnc {
         &self,
         state: &VideoCodecState<'static, gst_video::video_codec_state::Readable>,
     ) -> Result<(), gst::LoggableError> {
-        let setup = self.setup(state)?;
+        let setup = self.setup(state).map_err(|text| {
+            // The source would say only that caps do not fit.
+            gst::element_imp_error!(self, gst::StreamError::Format, ("This cannot be encoded"), ["{text}"]);
+            gst::loggable_error!(CAT, "{text}")
+        })?;
         lock(&self.state).setup = Some(setup.clone());
         let mailbox = self.mailbox().ok_or_else(|| gst::loggable_error!(CAT, "not started"))?;
         mailbox.configure(setup);
         self.start_output(mailbox).map_err(|e| gst::loggable_error!(CAT, "starting the output: {e}"))
+    }
+
+    /// Takes all frames when the next element takes no stream of this one: the caps that come then are refused with an error
+    /// that says why. Without caps the source has nothing to say but that it found none.
+    fn caps(&self, filter: Option<&gst::Caps>) -> gst::Caps {
+        let allowed = self.obj().src_pad().allowed_caps();
+        if allowed.is_none_or(|allowed| picture::wanted(&allowed).is_some()) {
+            return self.parent_caps(filter);
+        }
+        let all = sink_caps();
+        filter.map_or(all.clone(), |filter| filter.intersect_with_mode(&all, gst::CapsIntersectMode::First))
     }
 
     fn handle_frame(&self, frame: VideoCodecFrame) -> Result<gst::FlowSuccess, gst::FlowError> {
@@ -256,35 +271,56 @@ impl VsockEnc {
         }
     }
 
-    fn setup(
-        &self,
-        state: &VideoCodecState<'static, gst_video::video_codec_state::Readable>,
-    ) -> Result<Setup, gst::LoggableError> {
+    fn setup(&self, state: &VideoCodecState<'static, gst_video::video_codec_state::Readable>) -> Result<Setup, String> {
         let info = state.info();
         let format = picture::pixel_format(info.format())
-            .ok_or_else(|| gst::loggable_error!(CAT, "the format {:?} is not known", info.format()))?;
+            .ok_or_else(|| format!("the format {:?} is not known", info.format()))?;
+        if !state.caps().is_none_or(picture::is_progressive) {
+            return Err("the frames are interlaced: put the element deinterlace before this one".to_owned());
+        }
         let allowed = self.obj().src_pad().allowed_caps().unwrap_or_else(source_caps);
-        let wanted = picture::wanted(&allowed)
-            .ok_or_else(|| gst::loggable_error!(CAT, "downstream takes {allowed}, which has no known profile"))?;
+        let wanted = picture::wanted(&allowed).ok_or_else(|| {
+            let peer = self.obj().src_pad().peer().map(|peer| peer.query_caps(None));
+            let takes = peer.map_or_else(|| "nothing".to_owned(), |caps| caps.to_string());
+            let makes = source_caps();
+            format!(
+                "the next element takes {takes}, and this one makes {makes}: h264parse between them converts the format"
+            )
+        })?;
         let dmabuf = state.caps().is_some_and(|caps| {
             caps.features(0).is_some_and(|features| features.contains(gst_allocators::CAPS_FEATURE_MEMORY_DMABUF))
         });
         let settings = lock(&self.settings);
-        let (bitrate_bps, keyframe_interval) = (settings.bitrate_bps(), settings.key_int_max);
+        let (bitrate_bps, keyframe_interval) = (settings.bitrate_bps(wanted.level), settings.key_int_max);
+        let asked_kbps = settings.bitrate_kbps;
+        drop(settings);
+        self.tell_bitrate(asked_kbps, bitrate_bps);
         Ok(Setup { input: state.clone(), format, dmabuf, wanted, bitrate_bps, keyframe_interval })
     }
 
     /// Tells the host when a property was changed.
     fn follow_settings(&self, mailbox: &Mailbox) {
-        let (bitrate_bps, keyframe_interval) = {
-            let settings = lock(&self.settings);
-            (settings.bitrate_bps(), settings.key_int_max)
-        };
+        let settings = lock(&self.settings).clone();
         let mut state = lock(&self.state);
         let Some(setup) = &mut state.setup else { return };
+        let (bitrate_bps, keyframe_interval) = (settings.bitrate_bps(setup.wanted.level), settings.key_int_max);
         if (setup.bitrate_bps, setup.keyframe_interval) != (bitrate_bps, keyframe_interval) {
             (setup.bitrate_bps, setup.keyframe_interval) = (bitrate_bps, keyframe_interval);
             mailbox.configure(setup.clone());
+            drop(state);
+            self.tell_bitrate(settings.bitrate_kbps, bitrate_bps);
+        }
+    }
+
+    /// Tells the pipeline when the bitrate that is set is one that the stream cannot have.
+    fn tell_bitrate(&self, asked_kbps: u32, used_bps: u64) {
+        if u64::from(asked_kbps) * 1000 != used_bps {
+            gst::element_imp_warning!(
+                self,
+                gst::LibraryError::Settings,
+                ("The bitrate is {} kbit/s, not {asked_kbps}", used_bps / 1000),
+                ["no level that the stream may have allows {asked_kbps} kbit/s"]
+            );
         }
     }
 

@@ -9,7 +9,7 @@ use helix_frame_protocol::{Configured, Level, Profile};
 use super::VsockEnc;
 use super::imp::CAT;
 use crate::client::{Event, Fault, FaultKind, Mailbox, Setup};
-use crate::picture::{level_name, profile_name, stream_info};
+use crate::picture::{allowed_name, level_name, stream_info};
 
 pub(super) fn deliver(element: &VsockEnc, mailbox: &Mailbox, (event, flushes): (Event, u64)) {
     match event {
@@ -32,7 +32,10 @@ pub(super) fn deliver(element: &VsockEnc, mailbox: &Mailbox, (event, flushes): (
         Event::Away(text) => {
             gst::element_warning!(element, gst::ResourceError::Read, ("The host encoder is away"), ["{text}"]);
         }
-        Event::Failed(fault) => failed(element, &fault),
+        Event::Failed(fault) => {
+            failed(element, &fault);
+            mailbox.failed();
+        }
     }
 }
 
@@ -61,7 +64,13 @@ fn finish(
 }
 
 fn configured(element: &VsockEnc, mailbox: &Mailbox, setup: &Setup, configured: &Configured) {
-    if !set_caps(element, setup, configured.profile, Some(configured.level)) {
+    if let Err(text) = set_caps(element, setup, configured.profile, Some(configured.level)) {
+        gst::element_error!(
+            element,
+            gst::StreamError::Format,
+            ("The next element does not take the stream of the host"),
+            ["{text}"]
+        );
         mailbox.downstream_failed(gst::FlowError::NotNegotiated);
     }
     let fps = setup.input.info().fps();
@@ -80,25 +89,22 @@ fn configured(element: &VsockEnc, mailbox: &Mailbox, setup: &Setup, configured: 
 /// calls this has a frame, which holds the lock, so that real caps are not replaced.
 pub(super) fn ensure_caps(element: &VsockEnc, setup: &Setup) {
     if element.output_state().is_none() {
-        set_caps(element, setup, setup.wanted.profiles[0], setup.wanted.level);
+        let set = set_caps(element, setup, setup.wanted.profiles[0], setup.wanted.level);
+        let _ = set.inspect_err(|text| gst::warning!(CAT, obj = element, "{text}"));
     }
 }
 
-/// Whether downstream takes the stream.
-fn set_caps(element: &VsockEnc, setup: &Setup, profile: Profile, level: Option<Level>) -> bool {
+/// States what the stream is, or says why the next element does not take it.
+fn set_caps(element: &VsockEnc, setup: &Setup, profile: Profile, level: Option<Level>) -> Result<(), String> {
+    let allowed = element.src_pad().allowed_caps().unwrap_or_else(gst::Caps::new_any);
     let caps = gst::Caps::builder("video/x-h264")
         .field("stream-format", "byte-stream")
         .field("alignment", "au")
-        .field("profile", profile_name(profile))
+        .field("profile", allowed_name(&allowed, profile))
         .field_if_some("level", level.map(level_name))
         .build();
-    match negotiate(element, setup, caps) {
-        Ok(()) => true,
-        Err(error) => {
-            gst::warning!(CAT, obj = element, "downstream does not take the stream: {error}");
-            false
-        }
-    }
+    let text = format!("the stream is {caps}, the next element takes {allowed}");
+    negotiate(element, setup, caps).map_err(|error| format!("{text}: {error}"))
 }
 
 fn negotiate(element: &VsockEnc, setup: &Setup, caps: gst::Caps) -> Result<(), String> {

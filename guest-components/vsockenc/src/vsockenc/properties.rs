@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use gst::glib;
 use gst::prelude::*;
-use helix_frame_protocol::limits::{MAX_SIDE, MIN_SIDE};
+use helix_frame_protocol::Level;
+use helix_frame_protocol::limits::{MAX_SIDE, MIN_BITRATE, MIN_SIDE};
 
 use crate::client::{Figures, Options, TokenSource};
 use crate::defaults;
@@ -17,6 +18,8 @@ pub(crate) const DEFAULT_BITRATE_KBPS: u32 = 2048;
 pub(crate) const MIN_BITRATE_KBPS: u32 = 1;
 pub(crate) const MAX_BITRATE_KBPS: u32 = 2_048_000;
 pub(crate) const MAX_KEY_INT: u32 = i32::MAX as u32;
+/// That of level 5.2, the highest that hosts have, in bit/s.
+const HIGHEST_BITRATE: u64 = 240_000_000;
 pub(crate) const DEFAULT_TIMEOUT_MS: u32 = 5000;
 pub(crate) const MIN_TIMEOUT_MS: u32 = 100;
 /// The protocol's longest.
@@ -29,10 +32,14 @@ pub(crate) enum OnDisconnect {
     /// The pipeline goes on, and so does the video when the host is back.
     #[default]
     #[enum_value(
-        name = "Connect again and go on with a keyframe; drop frames while the host is away",
+        name = "Connect again and go on with a keyframe; drop frames while the host is away; post an element error if no \
+                connection succeeds in the first place",
         nick = "reconnect"
     )]
     Reconnect,
+    /// The same, also for a host that has not been there yet.
+    #[enum_value(name = "As reconnect, and wait for a first connection for as long as it takes", nick = "wait")]
+    Wait,
     /// The pipeline ends.
     #[enum_value(name = "Post an element error", nick = "error")]
     Error,
@@ -69,13 +76,15 @@ impl Settings {
             address: defaults::address(self.transport.as_deref())?,
             token: self.token.clone(),
             timeout: Duration::from_millis(self.timeout_ms.into()),
-            reconnect: self.on_disconnect == OnDisconnect::Reconnect,
+            reconnect: self.on_disconnect != OnDisconnect::Error,
+            wait_for_first: self.on_disconnect == OnDisconnect::Wait,
         })
     }
 
-    /// The wire has bit/s.
-    pub(super) fn bitrate_bps(&self) -> u64 {
-        u64::from(self.bitrate_kbps) * 1000
+    /// In bit/s, as the wire has it: what is set, or the nearest that a stream of this level can have.
+    pub(super) fn bitrate_bps(&self, level: Option<Level>) -> u64 {
+        let highest = level.map_or(HIGHEST_BITRATE, |level| level.max_bitrate().min(HIGHEST_BITRATE));
+        (u64::from(self.bitrate_kbps) * 1000).clamp(MIN_BITRATE, highest.max(MIN_BITRATE))
     }
 
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), glib::value::ValueTypeMismatchError> {
@@ -152,8 +161,8 @@ pub(super) static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| 
         glib::ParamSpecUInt::builder("bitrate")
             .nick("Bitrate")
             .blurb(
-                "Mean bitrate in kbit/s, of which the host takes 10 to 1000000, the nearest if it is another; can be changed \
-                 while playing, which makes a keyframe (default: 2048)",
+                "Mean bitrate in kbit/s, of which levels up to 5.2 have 10 to 240000; the nearest is used if it is another, \
+                 and an element warning says so; can be changed while playing, which makes a keyframe (default: 2048)",
             )
             .minimum(MIN_BITRATE_KBPS)
             .maximum(MAX_BITRATE_KBPS)

@@ -13,7 +13,7 @@ fn picture() -> VideoInfo {
     info(VideoFormat::Nv12, 64, 48)
 }
 
-fn auto(properties: &[(&str, &str)]) -> Encoder {
+pub(crate) fn auto(properties: &[(&str, &str)]) -> Encoder {
     init();
     let mut builder = gst::ElementFactory::make("helixh264enc").property("timeout", TIMEOUT.as_millis() as u32);
     for (name, value) in properties {
@@ -30,7 +30,7 @@ fn auto(properties: &[(&str, &str)]) -> Encoder {
 }
 
 /// Real access units, each an IDR, as a host would send them.
-fn canned() -> Arc<Vec<Vec<u8>>> {
+pub(crate) fn canned() -> Arc<Vec<Vec<u8>>> {
     init();
     let mut harness = Harness::new_parse(
         "x264enc tune=zerolatency key-int-max=1 ! h264parse config-interval=-1 \
@@ -41,7 +41,7 @@ fn canned() -> Arc<Vec<Vec<u8>>> {
     Arc::new(units.map(|unit| bytes(&unit)).collect())
 }
 
-fn chosen(encoder: &Encoder) -> (String, String) {
+pub(crate) fn chosen(encoder: &Encoder) -> (String, String) {
     (encoder.element.property("chosen"), encoder.element.property("reason"))
 }
 
@@ -239,5 +239,33 @@ fn a_stream_of_dma_bufs_goes_on_in_software() {
     });
     assert!(!is_delta(&unit.expect("an access unit")));
     assert_eq!(chosen(&encoder).0, "x264enc");
+    assert!(!has_error(&encoder));
+}
+
+#[test]
+fn a_host_that_is_back_is_used_again() {
+    let host = Host::start(Manners { canned: canned(), ..Manners::default() });
+    let mut encoder = auto(&[("transport", &host.transport())]);
+    encoder.caps(&picture());
+    through(&mut encoder, 0);
+    let folder = host.stop();
+    let mut index = 0;
+    let mut becomes = |encoder: &mut Encoder, name: &str| {
+        let begun = std::time::Instant::now();
+        let mut last = None;
+        while chosen(encoder).0 != name || last.is_none() {
+            assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", chosen(encoder));
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            index += 1;
+            let before = chosen(encoder).0;
+            encoder.harness.push(still(index)).expect("a frame that is taken");
+            last = last.filter(|_| before == name);
+            last = last.or_else(|| encoder.harness.try_pull().filter(|_| before == name));
+        }
+    };
+    becomes(&mut encoder, "x264enc");
+    let _host = Host::start_in(folder, Manners { canned: canned(), ..Manners::default() });
+    becomes(&mut encoder, "vsockenc");
+    assert!(chosen(&encoder).1.contains("the host answers again"), "{:?}", chosen(&encoder));
     assert!(!has_error(&encoder));
 }

@@ -58,6 +58,7 @@ fn gst_inspect_documents_both_elements() {
                 "/etc/helix/encoder-token",
                 "(default: 5000)",
                 "reconnect",
+                "wait",
                 "video/x-h264",
                 "memory:DMABuf",
             ],

@@ -82,7 +82,7 @@ fn the_host_comes_back_and_the_video_goes_on_with_a_keyframe() {
 fn a_host_that_is_not_there_yet_is_waited_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let transport = format!("unix:{}", folder.path().join("host.sock").display());
-    let mut encoder = Encoder::new(&transport, &[]);
+    let mut encoder = Encoder::new(&transport, &[("on-disconnect", "wait")]);
     encoder.caps(&info(VideoFormat::Nv12, 64, 48));
     within(TIMEOUT * 2 + SLACK, "frames without a host", || {
         for index in 0..9 {
@@ -105,7 +105,7 @@ fn a_host_that_is_away_is_looked_for_now_and_then() {
     let listener = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
     listener.set_nonblocking(true).expect("a socket that is polled");
     let _encoder = {
-        let mut encoder = Encoder::new(&format!("unix:{}", path.display()), &[]);
+        let mut encoder = Encoder::new(&format!("unix:{}", path.display()), &[("on-disconnect", "wait")]);
         encoder.caps(&info(VideoFormat::Nv12, 64, 48));
         encoder
     };
@@ -130,7 +130,7 @@ fn a_host_that_says_much_and_answers_nothing_is_given_up() {
 
 #[test]
 fn without_a_host_the_end_comes_all_the_same() {
-    let mut encoder = Encoder::new("unix:/nonexistent/host.sock", &[]);
+    let mut encoder = Encoder::new("unix:/nonexistent/host.sock", &[("on-disconnect", "wait")]);
     encoder.caps(&info(VideoFormat::Nv12, 64, 48));
     encoder.push(0);
     assert!(within(TIMEOUT + SLACK, "the end", || encoder.harness.push_event(gst::event::Eos::new())));
@@ -146,6 +146,48 @@ fn push_until_refused(encoder: &mut Encoder) {
         });
         assert!(refused.is_some(), "the element goes on without a host");
     });
+}
+
+#[test]
+fn a_first_connection_that_never_succeeds_is_an_error() {
+    let mute = Host::start(Manners { mute: true, ..Manners::default() });
+    for transport in ["unix:/nonexistent/first.sock".to_owned(), mute.transport()] {
+        let mut encoder = Encoder::new(&transport, &[]);
+        encoder.caps(&info(VideoFormat::Nv12, 64, 48));
+        encoder.push(0);
+        // The pipeline ends by the error, not by an end of stream without a frame.
+        encoder.harness.push_event(gst::event::Eos::new());
+        let (error, debug) = encoder.error();
+        assert!(error.matches(gst::ResourceError::Failed), "{error}");
+        assert!(debug.contains("nonexistent") || transport == mute.transport(), "{debug}");
+        push_until_refused(&mut encoder);
+    }
+}
+
+#[test]
+fn a_host_that_comes_before_the_first_frame_is_in_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let transport = format!("unix:{}", folder.path().join("host.sock").display());
+    let mut encoder = Encoder::new(&transport, &[]);
+    std::thread::sleep(TIMEOUT * 2);
+    let _host = Host::start_in(folder, Manners::default());
+    until("the connection", || encoder.stat::<bool>("connected"));
+    encoder.caps(&info(VideoFormat::Nv12, 64, 48));
+    encoder.push(0);
+    encoder.harness.pull().expect("an access unit");
+}
+
+/// A frame is refused only when the bus has the element's own error: the source posts another one then.
+#[test]
+fn the_first_message_of_an_error_is_the_elements_own() {
+    for round in 0..30 {
+        let manners = Manners { die_after_frames: Some(1 + round % 3), ..Manners::default() };
+        let host = Host::start(manners);
+        let mut encoder = Encoder::with(&host, &[("on-disconnect", "error")]);
+        push_until_refused(&mut encoder);
+        let posted = encoder.bus.pop_filtered(&[gst::MessageType::Error]);
+        assert!(posted.is_some(), "round {round}: a frame is refused before the error is posted");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod faults;
 mod flow;
 mod formats;
 mod host;
+mod negotiation;
 mod outages;
 mod reconnects;
 mod support;

@@ -20,7 +20,7 @@ use objc2_video_toolbox::*;
 use crate::annexb;
 use crate::convert::{Nv12Mut, even, to_nv12};
 use crate::encoder::{Abilities, Backend, EncodeError, Encoder, Opened, Outcome, Sink};
-use crate::level::{frames_per_second, least_level};
+use crate::level::{frames_per_second, least_level, stated_level};
 use crate::source::FrameSource;
 
 /// VideoToolbox in real time: no reordering, low-latency rate control where it is available.
@@ -47,6 +47,9 @@ impl Backend for VideoToolbox {
         let least = least_level(&Configure { size, ..*wanted }).map(|least| stated(wanted.profile, least));
         let level = least.filter(|least| wanted.level.is_none_or(|most| *least <= most));
         let level = level.ok_or_else(|| EncodeError::Unsupported(format!("no allowed level has room for {size}")))?;
+        // For constrained baseline the system chooses the level.
+        let settable = wanted.profile != Profile::H264ConstrainedBaseline;
+        let level = stated_level(level, wanted.level.filter(|_| settable));
         let opened = Opened { profile: wanted.profile, level };
         // Its address is what the callback gets, so that it must stay where it is.
         let sink = Box::new(sink);

@@ -1,7 +1,6 @@
 //! Whom the server refuses, and what it refuses and goes on.
 
 use std::io::Write;
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use helix_frame_protocol::limits::HEADER;
@@ -87,11 +86,9 @@ fn an_unknown_request_is_answered_and_the_connection_goes_on() {
 #[test]
 fn the_257th_connection_is_sent_away_until_another_goes() {
     let host = Host::of("discard");
-    let connect = || UnixStream::connect(&host.path).expect("a connection");
-    let mut open: Vec<UnixStream> = (0..CONNECTIONS).map(|_| connect()).collect();
     // They stay: whoever has said hello may be silent for long.
-    open.iter_mut().for_each(|client| client.write_all(&bytes(1, hello(None))).expect("it is sent"));
-    let failure = Client::new(connect()).end().expect("an error");
+    let mut open: Vec<Client> = (0..CONNECTIONS).map(|_| host.hello()).collect();
+    let failure = host.connect().end().expect("an error");
     assert_eq!((failure.code, failure.fatal), (ErrorCode::Busy, true));
     assert_eq!(failure.text, "there are too many connections");
     drop(open.pop());

@@ -48,6 +48,17 @@ fn all_formats_in_usual_and_odd_and_smallest_sizes() {
 }
 
 #[test]
+fn the_level_that_a_client_asks_for_is_in_the_stream() {
+    let host = Host::of("openh264");
+    for idc in [32, 41, 50] {
+        let wanted = Configure { level: Level::new(idc), ..wanted(PixelFormat::I420, 320, 180) };
+        assert_eq!(host.hello().configure(1, &wanted).level.idc(), idc);
+        let layout = packed_planes(wanted.format, wanted.size);
+        round_trip(&mut host.hello(), &wanted, layout, wanted.format.packed_length(wanted.size), 2);
+    }
+}
+
+#[test]
 fn every_matrix_and_range_is_applied_and_written_into_the_stream() {
     let host = Host::of("openh264");
     for matrix in Matrix::ALL.iter().copied() {

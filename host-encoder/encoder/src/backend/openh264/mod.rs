@@ -7,7 +7,7 @@ use helix_frame_protocol::{Configure, Level, Profile, Set, Size};
 use self::library::{Library, Picture, Settings};
 use crate::convert::{I420, even};
 use crate::encoder::{Abilities, Backend, EncodeError, Encoder, Opened, Outcome, Sink};
-use crate::level::{frames_per_second, least_level};
+use crate::level::{frames_per_second, least_level, stated_level};
 use crate::source::FrameSource;
 
 /// OpenH264 in real time: every frame becomes an access unit at once, constrained baseline, one thread per stream.
@@ -67,7 +67,7 @@ fn level(wanted: &Configure) -> Result<Level, EncodeError> {
             let text = "the size, rate and bitrate need";
             unsupported(format!("{text} level_idc {}, at most {} is allowed", least.idc(), most.idc()))
         }
-        (Some(least), _) => Ok(least),
+        (Some(least), asked) => Ok(stated_level(least, asked)),
     }
 }
 
