@@ -51,7 +51,12 @@ impl Vms {
         let entries = std::fs::read_dir(root_folder()).expect("the project");
         let names = entries.map(|entry| entry.expect("an entry").file_name()).filter(|name| name != "target");
         for name in names.chain(["target/images".into()]) {
-            std::os::unix::fs::symlink(root_folder().join(&name), checkout.join(&name)).expect("a link");
+            let (from, to) = (root_folder().join(&name), checkout.join(&name));
+            // A link in the place of a file would be another input of the build.
+            match from.is_dir() {
+                true => std::os::unix::fs::symlink(from, to).expect("a link"),
+                false => drop(std::fs::copy(from, to).expect("a copy")),
+            }
         }
         checkout
     }
